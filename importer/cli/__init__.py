@@ -1,0 +1,1 @@
+"""One module a family of commands: each parses flags, builds a job and starts it."""

@@ -1,0 +1,1 @@
+"""Vendors that we pull from, one module each."""
