@@ -1,0 +1,16 @@
+"""Real metric stores from Debian's packages, run as subprocesses on loopback, for tests."""
+
+from tests.servers.carbon import CarbonCache, CarbonRelay
+from tests.servers.debian import PROGRAMS, why_missing
+from tests.servers.process import Server, ServerFailed
+from tests.servers.victoria import VictoriaMetrics
+
+__all__ = [
+    "PROGRAMS",
+    "CarbonCache",
+    "CarbonRelay",
+    "Server",
+    "ServerFailed",
+    "VictoriaMetrics",
+    "why_missing",
+]

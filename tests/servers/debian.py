@@ -1,0 +1,29 @@
+"""Which Debian package brings which server, and what a test does where one is missing."""
+
+import os
+import shutil
+
+PROGRAMS = {
+    "carbon-cache": "graphite-carbon",
+    "carbon-c-relay": "carbon-c-relay",
+    "victoria-metrics": "victoria-metrics",
+}
+"""Program, as named in `pytest.mark.server(...)` -> package; the systemd unit has the program's name."""
+
+
+def in_ci() -> bool:
+    """Return whether this is continuous integration, where no test may be skipped for want of a server."""
+    return os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+def missing_programs() -> list[str]:
+    """Return the programs of PROGRAMS that are not on the PATH."""
+    return [program for program in PROGRAMS if shutil.which(program) is None]
+
+
+def why_missing(program: str) -> str:
+    """Return why a test cannot have this server, empty if it can. Raises KeyError for a server of no package."""
+    package = PROGRAMS[program]
+    if shutil.which(program) is not None:
+        return ""
+    return f"{program} is not installed (apt-get install {package})"
