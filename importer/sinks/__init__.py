@@ -1,4 +1,33 @@
 """Destinations: one module a protocol, imported when a configuration names it.
 
-A destination is described by an object with a `protocol` and that protocol's keys, the same for every command.
+A destination is described by an object with a `protocol` and the keys of that protocol, for every command alike.
 """
+
+from importlib import import_module
+
+from importer.sinks.base import Sink
+
+__all__ = ["PROTOCOLS", "Sink", "sink_class"]
+
+_SINKS = {
+    "plain": "importer.sinks.graphite:GraphiteSink",
+    "pickle": "importer.sinks.graphite:GraphiteSink",
+    "dummy": "importer.sinks.dummy:DummySink",
+    "sqlite": "importer.sinks.sqlite:SqliteSink",
+}
+"""What serves a protocol: module and class, imported on use so that nobody pays for another one's client."""
+
+PROTOCOLS = tuple(_SINKS)
+"""The values that the `protocol` of a destination may have."""
+
+
+def sink_class(protocol: str) -> type[Sink]:
+    """Return the class of the sinks that serve a protocol, importing its module.
+
+    Raises ValueError for a protocol that is not one of PROTOCOLS.
+    """
+    if protocol not in _SINKS:
+        raise ValueError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
+    module_name, _, class_name = _SINKS[protocol].partition(":")
+    found: type[Sink] = getattr(import_module(module_name), class_name)
+    return found

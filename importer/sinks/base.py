@@ -1,9 +1,17 @@
 """What a destination promises, whatever its protocol."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Self
 
+from importer.config import ObjectReader
 from importer.points import Payload, Point
+from importer.sinks.plain_text import Names, lines
+
+DEFAULT_MAX_BUFFER = 500
+"""Points in a payload, unless a destination's max_buffer says otherwise."""
 
 
 class Sink(ABC):
@@ -15,9 +23,22 @@ class Sink(ABC):
     family: str
     """Sinks of one family can deliver each other's payloads (graphite plain and pickle)."""
 
+    replay_points_per_second: float = math.inf
+    """How fast a long backlog may be sent, where the store could be flooded."""
+    outbox_max_bytes: int = 2**30
+    """How much may wait for this destination before runs fail."""
+
     def __init__(self, lane: str) -> None:
         self.lane = lane
         """The name of this destination in the outbox, logs and reports: stable, unique, without secrets."""
+
+    @classmethod
+    @abstractmethod
+    def from_keys(cls, keys: ObjectReader, *, state: Path) -> Self:
+        """Return the sink that a destination's keys describe; what is wrong with them is added to `keys.problems`.
+
+        `state` is the directory of the outbox, where the embedded store lies unless the keys say otherwise.
+        """
 
     @abstractmethod
     def encode(self, points: Iterable[Point]) -> list[Payload]:
@@ -38,9 +59,9 @@ class Sink(ABC):
         Sends no point. Raises SinkUnavailable or SinkRefused.
         """
 
-    @abstractmethod
     def preview(self, points: Iterable[Point]) -> Iterator[str]:
-        """Yield, a line each, what `encode` of these points would send, for `--dry-run`."""
+        """Yield, a line each, what `encode` of these points would send, for `--dry-run`; here as plain text."""
+        yield from lines(points, Names())
 
     def close(self) -> None:
         """Give back connections and files. Does nothing unless a sink holds some."""
