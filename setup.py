@@ -35,6 +35,7 @@ setup(
         "graphitesend>=0.10.0",
         "plotext>=5.2",
         "requests>=2.31",
+        "urllib3>=2",
     ],
     extras_require={"test": TEST_REQUIREMENTS},
     entry_points={

@@ -1,0 +1,236 @@
+"""The one HTTP client: time-outs, retries, our name and version, no secrets in logs or errors.
+
+    client = HttpClient(base_url("developers.crittercism.com"))
+    answer = client.request("POST", "/v1.0/token", basic=(client_id, ""), form={"grant_type": "password"})
+    if answer.status == 200:
+        token = answer.json()
+
+Every status comes back as a `Response`; only an exchange that brings no whole answer raises. Requests are
+repeated after network errors and 5xx, POST too: what we ask of vendors reads, and what we send to stores
+overwrites itself.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from weakref import WeakSet
+
+from importer import __version__, http_request
+from importer.errors import Stopped
+from importer.http_request import Outgoing, Parameters, base_url, build_body, build_request, build_url
+from importer.http_response import BadJson, Headers, Response
+from importer.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from importer.http_transport import Transport
+
+__all__ = ["USER_AGENT", "BadJson", "Headers", "HttpClient", "Parameters", "Response", "RetryPolicy", "base_url"]
+
+logger = logging.getLogger(__name__)
+
+USER_AGENT = f"metrics-importer/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a request is repeated, and how long we wait for that."""
+
+    extra_attempts: int = 1
+    """After network errors, 5xx, and a 429 that does not say how long to wait."""
+    pause_seconds: float = 0.5
+    """The longest pause before the first of them, doubled for each that follows; a random part of it is used."""
+    max_wait_seconds: float = 60.0
+    """The longest wait that a server may ask for with 429 or 503; a longer one is not waited for."""
+    max_waits: int = 3
+    """How many such waits one request is worth."""
+
+
+class _Patience:
+    """What is left of a RetryPolicy for one request."""
+
+    def __init__(self, policy: RetryPolicy, uniform: Callable[[float, float], float]) -> None:
+        self._policy = policy
+        self._uniform = uniform
+        self._attempts = 0
+        self._waits = 0
+
+    def accepts_wait(self, seconds: float) -> bool:
+        """Whether a wait that the server asks for is still worth it."""
+        self._waits += 1
+        return self._waits <= self._policy.max_waits and 0 <= seconds <= self._policy.max_wait_seconds
+
+    def pause_seconds(self) -> float | None:
+        """The pause before the next attempt; None when there is none left."""
+        if self._attempts >= self._policy.extra_attempts:
+            return None
+        self._attempts += 1
+        return self._uniform(0.0, self._policy.pause_seconds * 2.0 ** (self._attempts - 1))
+
+
+class HttpClient:
+    """Requests to one host, from any number of threads: each keeps its own connection.
+
+    Proxies of the environment are used unless `proxies` (scheme -> URL, may be empty) is given, and
+    certificates are checked: with the file REQUESTS_CA_BUNDLE names if there is one, unless `verify` names
+    another or is False. ~/.netrc is never read. `retry_after` reads from a 429 or 503 how many seconds to
+    wait (None: it does not say); the wait holds `rate_limit`, thus everyone who shares it.
+    `timeout_seconds` is for one whole exchange, but looking a name up takes as long as the system lets it.
+    Raises ValueError if `base_url` is not one (see `base_url()`).
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        user_agent: str = USER_AGENT,
+        connect_timeout_seconds: float = 10.0,
+        timeout_seconds: float = 30.0,
+        max_response_bytes: int = 32 * 2**20,
+        proxies: Mapping[str, str] | None = None,
+        verify: bool | str | Path = True,
+        retries: RetryPolicy = RetryPolicy(),
+        retry_after: Callable[[Response], float | None] = Response.retry_after_seconds,
+        rate_limit: RateLimit | None = None,
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self.base_url = http_request.base_url(base_url)
+        self.host = urlsplit(self.base_url).netloc
+        """With its port if one is given, for messages."""
+        self._user_agent = user_agent
+        self._limits = (connect_timeout_seconds, timeout_seconds, max_response_bytes)
+        self._proxies = proxies
+        self._verify = str(verify) if isinstance(verify, Path) else verify
+        self._retries = retries
+        self._retry_after = retry_after
+        self._rate_limit = rate_limit or RateLimit()
+        self._stop = stop or threading.Event()
+        self._clock = clock
+        self._uniform = uniform
+        self._local = threading.local()
+        self._transports: WeakSet[Transport] = WeakSet()  # those of threads that are gone go too
+        self._lock = threading.Lock()
+        if verify is False:
+            logger.warning("certificates are not checked host=%s", self.host)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Parameters | None = None,
+        json: object = ...,
+        form: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        basic: tuple[str, str] | None = None,
+        bearer: str | None = None,
+        retries: RetryPolicy | None = None,
+    ) -> Response:
+        """Return the last answer to this request, whatever its status; redirects are not followed.
+
+        `path` starts with a slash and has its parts quoted already. Of json, form and body at most one is
+        sent. Raises TransportError when no whole answer came or a header cannot be sent, Stopped when the
+        process is asked to stop, and ValueError for a path or body that is none.
+        """
+        outgoing = build_request(
+            method,
+            build_url(self.base_url, path, params),
+            content=build_body(json, form, body),
+            headers={"User-Agent": self._user_agent, **(headers or {})},
+            basic=basic,
+            bearer=bearer,
+        )
+        patience = _Patience(retries or self._retries, self._uniform)
+        while True:
+            self._rate_limit.acquire(self._stop)
+            response = self._attempt(outgoing, patience)
+            if response is not None:
+                return response
+
+    def close(self) -> None:
+        """Close the connections of all threads that are not in use; the client can be used again."""
+        with self._lock:
+            for transport in self._transports:
+                transport.close()
+
+    def _attempt(self, outgoing: Outgoing, patience: _Patience) -> Response | None:
+        """Return the answer, or None once it is time to try again."""
+        from importer.http_failure import ExchangeError  # on use: it imports requests
+
+        try:
+            response = self._exchange(outgoing)
+        except ExchangeError as error:
+            if error.may_heal and self._pause(patience, error.reason):
+                return None
+            raise
+        return None if self._is_worth_repeating(response, patience) else response
+
+    def _exchange(self, outgoing: Outgoing) -> Response:
+        from importer.http_failure import ExchangeError  # on use: it imports requests
+
+        begin = self._clock()
+        try:
+            response = Response(*self._transport().send(outgoing))
+        except ExchangeError as error:
+            if not error.stale:
+                raise
+            return self._exchange(outgoing)  # not for ever: each time it costs a kept connection
+        logger.debug(
+            "request method=%s host=%s path=%s status=%d milliseconds=%.0f bytes=%d",
+            outgoing.method,
+            self.host,
+            outgoing.path,
+            response.status,
+            (self._clock() - begin) * 1000,
+            len(response.body),
+        )
+        return response
+
+    def _transport(self) -> "Transport":
+        from importer.http_transport import Limits, Transport  # on use: it imports requests
+
+        transport: Transport | None = getattr(self._local, "transport", None)
+        if transport is not None:
+            return transport
+        transport = Transport(
+            self.host,
+            limits=Limits(*self._limits),
+            proxies=self._proxies,
+            verify=self._verify,
+            stop=self._stop,
+            clock=self._clock,
+        )
+        self._local.transport = transport
+        with self._lock:
+            self._transports.add(transport)
+        return transport
+
+    def _is_worth_repeating(self, response: Response, patience: _Patience) -> bool:
+        """Whether to ask again after this answer; has waited for that, or makes everybody wait."""
+        if response.status != 429 and response.status < 500:
+            return False
+        seconds = self._retry_after(response) if response.status in (429, 503) else None
+        if seconds is None:
+            return self._pause(patience, f"status {response.status}")
+        if not patience.accepts_wait(seconds):
+            return False
+        logger.warning("server wants a pause host=%s status=%d seconds=%.1f", self.host, response.status, seconds)
+        self._rate_limit.hold(seconds)
+        return True
+
+    def _pause(self, patience: _Patience, reason: str) -> bool:
+        seconds = patience.pause_seconds()
+        if seconds is None:
+            return False
+        logger.warning("request is repeated host=%s reason=%r seconds=%.1f", self.host, reason, seconds)
+        if self._stop.wait(seconds):
+            raise Stopped(f"stopped while waiting for {self.host}")
+        return True
