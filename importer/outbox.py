@@ -1,0 +1,272 @@
+"""The durable queue between sources and sinks, and the cursors that say how far sources were imported.
+
+Payloads and cursors move in one transaction. Once it is committed, no crash loses the data; before that the
+cursor has not moved, and the next run asks the vendor again:
+
+    with outbox.transaction() as transaction:
+        transaction.add("plain://127.0.0.1:2003", payloads)
+        transaction.move_cursor("daily/52d0/dau", day)
+
+One file serves any number of threads and processes. Each lane is delivered by one of them at a time.
+"""
+
+import contextlib
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from importer import outbox_file
+from importer.errors import OutboxFull, one_line
+from importer.outbox_view import LaneState, OutboxView, Reject, Run, Stored
+from importer.points import Payload
+
+MAX_LANE_BYTES = 2**30
+"""How much one destination may have waiting, unless its configuration says otherwise."""
+KEPT_RUNS = 200
+"""How many runs `metrics-importer status` can look back on."""
+_SHRINK_PAGES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A destination as the outbox knows it."""
+
+    name: str
+    family: str
+    """Which sinks can deliver its payloads: see `Sink.family`."""
+    max_bytes: int = MAX_LANE_BYTES
+
+
+class Transaction:
+    """What may be changed together; see `Outbox.transaction`."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | str, limits: Mapping[str, int], now: float) -> None:
+        self._connection = connection
+        self._path = path
+        self._limits = limits
+        self._now = now
+
+    def cursor(self, name: str) -> int | None:
+        """Return where the cursor of this name stands now, None if it never moved."""
+        row = self._connection.execute("SELECT position FROM cursors WHERE name = ?", (name,)).fetchone()
+        return None if row is None else int(row[0])
+
+    def move_cursor(self, name: str, position: int) -> None:
+        """Let the cursor of this name stand at position."""
+        self._connection.execute(
+            "INSERT INTO cursors (name, position) VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+            (name, position),
+        )
+
+    def add(self, lane: str, payloads: Iterable[Payload]) -> None:
+        """Queue payloads for a lane, behind what waits there.
+
+        Raises OutboxFull if that takes the lane over its bound; the whole transaction is then undone.
+        """
+        self._connection.execute("INSERT OR IGNORE INTO lanes (lane, family) VALUES (?, '')", (lane,))
+        for payload in payloads:
+            if payload.replace_key:
+                self._connection.execute(
+                    "DELETE FROM payloads WHERE lane = ? AND replace_key = ?", (lane, payload.replace_key)
+                )
+            self._connection.execute(
+                "INSERT INTO payloads (lane, format, replace_key, points, created, data) VALUES (?, ?, ?, ?, ?, ?)",
+                (lane, payload.format, payload.replace_key, payload.points, self._now, payload.data),
+            )
+        (waiting,) = self._connection.execute("SELECT bytes FROM lanes WHERE lane = ?", (lane,)).fetchone()
+        limit = self._limits.get(lane, MAX_LANE_BYTES)
+        if waiting > limit:
+            reason = f"{lane} is full: {waiting} bytes would wait, outbox_max_bytes is {limit}; nothing was dropped"
+            raise OutboxFull(self._path, reason)
+
+
+class Outbox(OutboxView):
+    """One command's queue, cursors, rejects and run history. Raises OutboxError for whatever its file does."""
+
+    def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.time) -> None:
+        """Open the file at path, or an outbox in memory for None; a damaged file is set aside."""
+        opened = outbox_file.open_file(path, clock=clock)
+        super().__init__(opened.connection, path)
+        self.damage = opened.damage
+        """What had to be done to a damaged file, in one line; empty if nothing."""
+        self._clock = clock
+        self._limits: dict[str, int] = {}
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Commit what is done inside the block, durably, or undo all of it when the block raises."""
+        with self._writing():
+            yield Transaction(self._connection, self._name, self._limits, self._clock())
+
+    def configure(self, lanes: Iterable[Lane]) -> None:
+        """Make known which lanes are delivered from now on, and how much each may hold.
+
+        Where the address of a destination was changed, its lane has another name: what waits in the one lane that
+        is no longer configured then moves to the one that is new, if they are of one family. Retried rejects of a
+        lane that is gone move to the only lane there is. A lane that is configured no more and has nothing waiting
+        is forgotten.
+        """
+        configured = {lane.name: lane for lane in lanes}
+        self._limits = {lane.name: lane.max_bytes for lane in configured.values()}
+        with self._writing():
+            known = dict(self._connection.execute("SELECT lane, family FROM lanes"))
+            self._connection.execute(
+                "DELETE FROM lanes WHERE payloads = 0 AND lane NOT IN (SELECT value FROM json_each(?))",
+                (_json_list(configured),),
+            )
+            orphans = [state for state in self._lane_states() if state.lane not in configured]
+            for lane in configured.values():
+                self._connection.execute(
+                    "INSERT INTO lanes (lane, family) VALUES (?, ?)"
+                    " ON CONFLICT (lane) DO UPDATE SET family = excluded.family",
+                    (lane.name, lane.family),
+                )
+            new = [lane for lane in configured.values() if lane.name not in known]
+            readdressed = [orphan for orphan in orphans if orphan.family]
+            for orphan in orphans:
+                heirs = list(configured.values()) if not orphan.family else new if len(readdressed) == 1 else []
+                if len(heirs) == 1 and orphan.family in (heirs[0].family, ""):
+                    self._move_lane(orphan.lane, heirs[0].name)
+
+    @contextlib.contextmanager
+    def lane_lock(self, lane: str, *, wait: Callable[[], bool]) -> Iterator[bool]:
+        """Hold the right to deliver a lane; yields whether it was got.
+
+        `wait()` is called while another thread or process has it; False from it means to give up.
+        """
+        if self.path is None:
+            yield True
+            return
+        with contextlib.ExitStack() as stack:
+            with outbox_file.wrapped_errors(self._name):
+                lock = outbox_file.held_lock(outbox_file.lane_lock_path(self.path, lane), wait=wait)
+                got = stack.enter_context(lock)
+            yield got
+
+    def delivered(self, stored: Stored) -> None:
+        """Forget a payload that its destination has, and the problem that its lane had.
+
+        Not synced to the disk by itself: after a power cut the payload may be sent again, which sinks allow.
+        """
+        with self._writing(durable=False):
+            self._forget(stored)
+
+    def reject(self, stored: Stored, reason: str) -> None:
+        """Set a payload aside that its destination will never take; an outage that its lane had is over."""
+        with self._writing():
+            self._connection.execute(
+                "INSERT INTO rejects (lane, format, points, created, rejected, reason, data)"
+                " SELECT lane, format, points, created, ?, ?, data FROM payloads WHERE id = ?",
+                (self._clock(), one_line(reason), stored.id),
+            )
+            self._forget(stored)
+
+    def retry(self, reject_ids: Iterable[int] | None = None) -> int:
+        """Queue rejects again, behind what waits; None means all of them. Returns how many there were."""
+        with self._writing():
+            chosen = self._chosen_rejects(reject_ids)
+            self._connection.execute(
+                "INSERT OR IGNORE INTO lanes (lane, family)"
+                " SELECT lane, '' FROM rejects WHERE id IN (SELECT value FROM json_each(?))",
+                (chosen,),
+            )
+            self._connection.execute(
+                "INSERT INTO payloads (lane, format, replace_key, points, created, data)"
+                " SELECT lane, format, '', points, created, data FROM rejects"
+                " WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
+                (chosen,),
+            )
+            return self._delete_rejects(chosen)
+
+    def drop_rejects(self, reject_ids: Iterable[int] | None = None) -> int:
+        """Forget rejects for good; None means all of them. Returns how many there were."""
+        with self._writing():
+            return self._delete_rejects(self._chosen_rejects(reject_ids))
+
+    def drop_lane(self, lane: str) -> int:
+        """Forget what waits for a destination for good. Returns how many payloads that were."""
+        with self._writing():
+            count = self._connection.execute("DELETE FROM payloads WHERE lane = ?", (lane,)).rowcount
+            self._connection.execute("DELETE FROM lanes WHERE lane = ?", (lane,))
+            return count
+
+    def note_problem(self, lane: str, problem: str) -> None:
+        """Remember why the last delivery to a lane failed, for `metrics-importer status`."""
+        with self._writing(durable=False):
+            self._connection.execute("UPDATE lanes SET problem = ? WHERE lane = ?", (one_line(problem), lane))
+
+    def record_run(self, run: Run) -> None:
+        """Add one run to the history, which keeps the last KEPT_RUNS and the last success."""
+        with self._writing(durable=False):
+            self._connection.execute(
+                "INSERT INTO runs (started, ended, exit_code, points, newest, message) VALUES (?, ?, ?, ?, ?, ?)",
+                (run.started, run.ended, run.exit_code, run.points, run.newest, one_line(run.message)),
+            )
+            self._connection.execute(
+                "DELETE FROM runs WHERE id <= (SELECT max(id) FROM runs) - ?"
+                " AND id IS NOT (SELECT max(id) FROM runs WHERE exit_code = 0)",
+                (KEPT_RUNS,),
+            )
+
+    def shrink(self) -> None:
+        """Give the room of delivered payloads back to the file system.
+
+        Step by step: other writers come between, and the -wal file does not grow to the size of what is freed.
+        """
+        with self._reading():
+            (free_pages,) = self._connection.execute("PRAGMA freelist_count").fetchone()
+        for _ in range(0, free_pages, _SHRINK_PAGES):
+            with self._reading():  # `execute` would free a single page: it stops at the first row, which has no columns
+                self._connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
+
+    def _forget(self, stored: Stored) -> None:
+        self._connection.execute("DELETE FROM payloads WHERE id = ?", (stored.id,))
+        self._connection.execute("UPDATE lanes SET problem = '' WHERE lane = ? AND problem <> ''", (stored.lane,))
+
+    def _move_lane(self, old: str, new: str) -> None:
+        """Give a lane's payloads and totals to another: the triggers count payloads that come and go, not these.
+
+        Where both hold a state with the same replace_key, the one in the lane still in use is the newer.
+        """
+        self._connection.execute("UPDATE OR IGNORE payloads SET lane = ? WHERE lane = ?", (new, old))
+        self._connection.execute("DELETE FROM payloads WHERE lane = ?", (old,))
+        self._connection.execute("DELETE FROM lanes WHERE lane = ?", (old,))
+        self._connection.execute(
+            "UPDATE lanes SET (payloads, points, bytes) ="
+            " (SELECT count(*), total(points), total(length(data)) FROM payloads WHERE lane = ?1) WHERE lane = ?1",
+            (new,),
+        )
+
+    def _chosen_rejects(self, reject_ids: Iterable[int] | None) -> str:
+        if reject_ids is not None:
+            return _json_list(reject_ids)
+        return _json_list(row[0] for row in self._connection.execute("SELECT id FROM rejects"))
+
+    def _delete_rejects(self, chosen: str) -> int:
+        deletion = "DELETE FROM rejects WHERE id IN (SELECT value FROM json_each(?))"
+        return self._connection.execute(deletion, (chosen,)).rowcount
+
+    @contextlib.contextmanager
+    def _writing(self, *, durable: bool = True) -> Iterator[None]:
+        """Run the block in a transaction of its own; a durable one is on the disk when the block is left."""
+        with self._lock, outbox_file.wrapped_errors(self._name):
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:  # SQLite has rolled back by itself where the disk is full
+                    self._connection.execute("ROLLBACK")
+                raise
+
+
+def _json_list(values: Iterable[int] | Iterable[str]) -> str:
+    return json.dumps(list(values))
+
+
+__all__ = ["KEPT_RUNS", "MAX_LANE_BYTES", "Lane", "LaneState", "Outbox", "Reject", "Run", "Stored", "Transaction"]

@@ -1,0 +1,219 @@
+"""Open a command's outbox file: create, lock, check, migrate it, and mend a damaged one."""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from importer import outbox_salvage
+from importer.errors import OutboxError, one_line
+
+logger = logging.getLogger(__name__)
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x6D696F62
+"""'miob' in the file's header: a SQLite file of somebody else's is not an outbox."""
+BUSY_SECONDS = 30.0
+"""How long a transaction waits for another process's; each takes milliseconds."""
+
+_SCHEMA = f"""
+PRAGMA auto_vacuum = INCREMENTAL;
+BEGIN;
+CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE lanes (
+    lane TEXT PRIMARY KEY, family TEXT NOT NULL, payloads INTEGER NOT NULL DEFAULT 0,
+    points INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE TABLE payloads (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL REFERENCES lanes, format TEXT NOT NULL,
+    replace_key TEXT NOT NULL, points INTEGER NOT NULL, created REAL NOT NULL, data BLOB NOT NULL
+) STRICT;
+CREATE INDEX payloads_by_lane ON payloads (lane, id);
+CREATE UNIQUE INDEX payloads_replaceable ON payloads (lane, replace_key) WHERE replace_key <> '';
+CREATE TRIGGER payload_added AFTER INSERT ON payloads BEGIN
+    UPDATE lanes SET payloads = payloads + 1, points = points + new.points, bytes = bytes + length(new.data)
+    WHERE lane = new.lane;
+END;
+CREATE TRIGGER payload_removed AFTER DELETE ON payloads BEGIN
+    UPDATE lanes SET payloads = payloads - 1, points = points - old.points, bytes = bytes - length(old.data)
+    WHERE lane = old.lane;
+END;
+CREATE TABLE rejects (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, format TEXT NOT NULL, points INTEGER NOT NULL,
+    created REAL NOT NULL, rejected REAL NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL
+) STRICT;
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, started REAL NOT NULL, ended REAL NOT NULL,
+    exit_code INTEGER NOT NULL, points INTEGER NOT NULL, newest REAL, message TEXT NOT NULL
+) STRICT;
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A connection to a sound outbox, and what had to be done to have one."""
+
+    connection: sqlite3.Connection
+    damage: str
+    """Why the former file was set aside and what was saved of it; empty when all was well."""
+
+
+def open_file(path: Path | None, *, clock: Callable[[], float] = time.time) -> OpenedFile:
+    """Return a connection to the outbox at path (None: in memory), created or mended as need be.
+
+    Raises OutboxError if the file cannot be read or written, or was written by a newer version.
+    """
+    if path is None:
+        connection = _connect(":memory:")
+        connection.executescript(_SCHEMA)
+        return OpenedFile(connection, "")
+    with wrapped_errors(path), held_lock(path.with_name(f"{path.name}.lock")):
+        damage = _mend_if_damaged(path, clock=clock)
+        if not path.exists():
+            _put_in_place(_build(path), path)
+        return OpenedFile(_open_sound(path), damage)
+
+
+def open_for_reading(path: Path) -> sqlite3.Connection:
+    """Return a connection that sees the outbox at path and cannot change it; raises OutboxError."""
+    with wrapped_errors(path):
+        connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+        with _closed_on_error(connection):
+            _check_version(path, connection)
+        return connection
+
+
+@contextlib.contextmanager
+def wrapped_errors(path: Path | str) -> Iterator[None]:
+    """Turn what SQLite and the file system raise inside the block into an OutboxError that names path."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+        raise OutboxError(path, f"{error} ({name})") from error
+    except OSError as error:
+        culprit = "" if error.filename in (None, str(path)) else f": {error.filename}"  # a lock file, the directory
+        raise OutboxError(path, f"{error.strerror or error}{culprit}") from error
+    except (UnicodeEncodeError, OverflowError) as error:  # a lone surrogate, a number of more than 64 bits
+        raise OutboxError(path, f"a value cannot be stored: {error}") from error
+
+
+@contextlib.contextmanager
+def held_lock(path: Path, *, wait: Callable[[], bool] | None = None) -> Iterator[bool]:
+    """Hold the lock file at path in this process alone; yields whether it was got.
+
+    Without `wait` it blocks until the lock is free. With it, `wait()` is called whenever another process has the
+    lock, and giving up is told by a False from it. The kernel frees the lock however its holder dies.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _lock(descriptor, wait)
+    finally:
+        os.close(descriptor)
+
+
+def lane_lock_path(path: Path, lane: str) -> Path:
+    """Return the lock file that whoever delivers this lane holds."""
+    digest = hashlib.sha256(lane.encode()).hexdigest()[:12]
+    return path.with_name(f"{path.name}.{digest}.lock")
+
+
+def _lock(descriptor: int, wait: Callable[[], bool] | None) -> bool:
+    if wait is None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return True
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not wait():
+                return False
+        else:
+            return True
+
+
+def _connect(target: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        target,
+        uri=target.startswith("file:"),
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def _build(path: Path) -> Path:
+    """Return an empty outbox beside path, to be moved there when done: a file of no bytes is never one of ours."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    os.close(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    with contextlib.closing(_connect(str(fresh))) as connection:
+        connection.executescript(_SCHEMA)
+    return fresh
+
+
+def _put_in_place(fresh: Path, path: Path) -> None:
+    fresh.replace(path)
+    _sync_directory(path.parent)
+
+
+@contextlib.contextmanager
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _open_sound(path: Path) -> sqlite3.Connection:
+    connection = _connect(str(path))
+    with _closed_on_error(connection):
+        _check_version(path, connection)  # first: the next line writes, and the file may be somebody else's
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _check_version(path: Path, connection: sqlite3.Connection) -> None:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise OutboxError(path, "this is not an outbox; move it away")
+    if version != SCHEMA_VERSION:
+        raise OutboxError(path, f"written by another version (schema {version}, this one reads {SCHEMA_VERSION})")
+
+
+def _mend_if_damaged(path: Path, *, clock: Callable[[], float]) -> str:
+    """Put a sound file in the place of a damaged one; return what was done about it, an empty text for nothing.
+
+    The damaged file stays where it is until the new one is complete: a crash before that starts over.
+    """
+    reason = outbox_salvage.find_damage(path)
+    if not reason:
+        return ""
+    fresh = _build(path)
+    with contextlib.closing(_connect(str(fresh))) as connection:
+        saved = outbox_salvage.salvage(path, connection)
+    aside = outbox_salvage.set_aside(path, now=clock())
+    _put_in_place(fresh, path)
+    damage = one_line(f"the outbox was damaged ({reason}); it was set aside as {aside.name}, {saved}")
+    logger.error("%s: %s", path, damage)
+    return damage
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

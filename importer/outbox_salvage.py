@@ -1,0 +1,117 @@
+"""What becomes of an outbox file that is damaged: found out, read as far as it goes, set aside.
+
+The file is never emptied in silence. What can still be read of one that SQLite finds damaged goes to a new file; the
+old one is kept as `<name>.damaged-<time>`. Cursors are carried over only if every payload could be: where a payload
+is lost, the vendor is asked again.
+"""
+
+import contextlib
+import itertools
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+BUSY_SECONDS = 30.0
+"""How long a damaged file waits for another process that has it open."""
+
+_SALVAGED_COLUMNS = {
+    "payloads": "id, lane, format, replace_key, points, created, data",
+    "rejects": "id, lane, format, points, created, rejected, reason, data",
+    "runs": "id, started, ended, exit_code, points, newest, message",
+    "cursors": "name, position",
+}
+# Trusted only beside a readable lane: rows may be missing from a damaged table without SQLite noticing.
+_PAYLOADS_PROMISED = "SELECT sum(payloads) FROM lanes HAVING count(*) > 0"
+
+_LANES_OF_PAYLOADS = (
+    "INSERT INTO lanes (lane, family, payloads, points, bytes)"
+    " SELECT lane, '', count(*), sum(points), sum(length(data)) FROM payloads GROUP BY lane"
+)
+
+
+def find_damage(path: Path) -> str:
+    """Return what is wrong with the file at path; empty if it is sound or there is none."""
+    if _is_empty(path):
+        if path.exists():
+            return "the file is empty"
+        return "its -wal file is all that is left" if not _is_empty(Path(f"{path}-wal")) else ""
+    try:
+        with contextlib.closing(_connect(path)) as connection:
+            (verdict,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return str(error)
+        raise
+    return "" if verdict == "ok" else str(verdict)
+
+
+def set_aside(path: Path, *, now: float) -> Path:
+    """Keep what is at path under a name not used before, and return that; the main file can be had by both names."""
+    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}"
+    names = itertools.chain([stem], (f"{stem}.{number}" for number in itertools.count(2)))
+    aside = next(name for name in map(path.with_name, names) if not name.exists() and not Path(f"{name}-wal").exists())
+    for suffix in ("-wal", "-shm"):  # left where they are, SQLite would read them into the new file
+        part = Path(f"{path}{suffix}")
+        if part.exists():
+            part.replace(f"{aside}{suffix}")
+    if path.exists():
+        aside.hardlink_to(path)
+    return aside
+
+
+def salvage(damaged: Path, target: sqlite3.Connection) -> str:
+    """Copy what can be read of the damaged file into a new, empty outbox, and return that in words."""
+    readable = ":memory:" if _is_empty(damaged) else damaged  # SQLite would delete the -wal of an empty file
+    counts = {}
+    with contextlib.closing(_connect(readable)) as source:
+        source.execute("PRAGMA writable_schema = ON")  # else SQLite reads nothing of a file that was cut off
+        target.execute("BEGIN IMMEDIATE")
+        for table in ("payloads", "rejects", "runs"):
+            counts[table], complete = _copy_rows(source, target, table)
+            if table == "payloads" and complete and [(counts[table],)] == list(_Readable(source, _PAYLOADS_PROMISED)):
+                _copy_rows(source, target, "cursors")
+        target.execute(_LANES_OF_PAYLOADS)
+        target.execute("COMMIT")
+    whole = "cursors were kept" if target.execute("SELECT 1 FROM cursors").fetchone() else "what is new is asked again"
+    return f"{counts['payloads']} payloads and {counts['rejects']} rejects were saved from it, {whole}"
+
+
+def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> tuple[int, bool]:
+    """Copy a table's readable rows, from both ends towards the damage; return their number and if that was all."""
+    columns = _SALVAGED_COLUMNS[table]
+    marks = ", ".join("?" for _ in columns.split(","))
+    key = columns.split(",", maxsplit=1)[0]
+    insert = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"
+    copied = 0
+    for order in ("ASC", "DESC"):
+        rows = _Readable(source, f"SELECT {columns} FROM {table} ORDER BY {key} {order}")
+        for row in rows:
+            with contextlib.suppress(sqlite3.IntegrityError):  # bytes that make no row of this table
+                copied += target.execute(insert, row).rowcount
+        if rows.complete:
+            return copied, True
+    return copied, False
+
+
+class _Readable:
+    """The rows of a query up to where the file is damaged; `complete` says afterwards if those were all."""
+
+    def __init__(self, source: sqlite3.Connection, query: str) -> None:
+        self._source = source
+        self._query = query
+        self.complete = False
+
+    def __iter__(self) -> Iterator[tuple[object, ...]]:
+        with contextlib.suppress(sqlite3.DatabaseError):  # only of the damaged file: nothing else is used in here
+            yield from self._source.execute(self._query)
+            self.complete = True
+
+
+def _is_empty(path: Path) -> bool:
+    """Return whether there is no such file, or one that SQLite takes for empty, as it does with a single byte."""
+    return not path.exists() or path.stat().st_size <= 1
+
+
+def _connect(target: Path | str) -> sqlite3.Connection:
+    return sqlite3.connect(str(target), timeout=BUSY_SECONDS, isolation_level=None)

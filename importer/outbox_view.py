@@ -1,0 +1,148 @@
+"""What an outbox holds, for those who only look: `metrics-importer status`, `--dry-run`, and the outbox itself."""
+
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from importer import outbox_file
+from importer.points import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A payload that waits to be delivered."""
+
+    id: int
+    lane: str
+    created: float
+    """When it was committed, in seconds since 1970 UTC."""
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """What waits for one destination."""
+
+    lane: str
+    family: str
+    payloads: int
+    points: int
+    bytes: int
+    oldest: float | None
+    """When the oldest waiting payload was committed, in seconds since 1970 UTC."""
+    problem: str
+    """Why the last delivery failed; empty if it did not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A payload that its destination will never take, set aside for a person."""
+
+    id: int
+    lane: str
+    points: int
+    bytes: int
+    created: float
+    rejected: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One cycle of a command, for `metrics-importer status`. Times are seconds since 1970 UTC."""
+
+    started: float
+    ended: float
+    exit_code: int
+    points: int
+    """Points that were imported, once each however many destinations they go to."""
+    newest: float | None
+    """The newest imported point's time; None if there was none."""
+    message: str
+    """What went wrong, in one line; empty if nothing did."""
+
+
+_PAYLOAD_COLUMNS = "id, lane, created, data, points, format, replace_key"
+
+
+class OutboxView:
+    """Reads an outbox. Raises OutboxError for whatever its file does."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
+        self.path = path
+        self._name: Path | str = path or "outbox in memory"
+        self._connection = connection
+        self._lock = threading.RLock()
+
+    @classmethod
+    def open(cls, path: Path) -> "OutboxView":
+        """Return a view of the outbox at path, which is neither created nor mended nor changed."""
+        return OutboxView(outbox_file.open_for_reading(path), path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what is in it stays."""
+        with self._lock:
+            self._connection.close()
+
+    def cursors(self) -> dict[str, int]:
+        """Return where every cursor stands."""
+        with self._reading():
+            return dict(self._connection.execute("SELECT name, position FROM cursors"))
+
+    def lanes(self) -> list[LaneState]:
+        """Return what waits for each known destination, by name."""
+        with self._reading():
+            return self._lane_states()
+
+    def rejects(self) -> list[Reject]:
+        """Return what was set aside, oldest first."""
+        columns = "id, lane, points, length(data), created, rejected, reason"
+        with self._reading():
+            return [Reject(*row) for row in self._connection.execute(f"SELECT {columns} FROM rejects ORDER BY id")]
+
+    def runs(self) -> list[Run]:
+        """Return the runs that are remembered, newest first."""
+        columns = "started, ended, exit_code, points, newest, message"
+        with self._reading():
+            return [Run(*row) for row in self._connection.execute(f"SELECT {columns} FROM runs ORDER BY id DESC")]
+
+    def oldest(self, lane: str) -> Stored | None:
+        """Return the payload that is next in a lane, None if nothing waits."""
+        with self._reading():
+            row = self._connection.execute(
+                f"SELECT {_PAYLOAD_COLUMNS} FROM payloads WHERE lane = ? ORDER BY id LIMIT 1",
+                (lane,),
+            ).fetchone()
+        return None if row is None else Stored(row[0], row[1], row[2], Payload(*row[3:]))
+
+    def newest_id(self, lane: str) -> int:
+        """Return the id of the payload that is last in a lane, 0 if nothing waits."""
+        with self._reading():
+            (newest,) = self._connection.execute("SELECT max(id) FROM payloads WHERE lane = ?", (lane,)).fetchone()
+        return newest or 0
+
+    def _lane_states(self) -> list[LaneState]:
+        rows = self._connection.execute(
+            "SELECT lane, family, payloads, points, bytes,"
+            " (SELECT created FROM payloads WHERE payloads.lane = lanes.lane ORDER BY id LIMIT 1), problem"
+            " FROM lanes ORDER BY lane"
+        )
+        return [LaneState(*row) for row in rows]
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock, outbox_file.wrapped_errors(self._name):
+            yield
