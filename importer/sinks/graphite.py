@@ -32,6 +32,8 @@ class GraphiteSink(Sink):
     """
 
     family = "graphite"
+    replay_points_per_second = 50_000.0
+    """A carbon-cache takes 185,000 on one core, and has other clients."""
 
     def __init__(
         self,

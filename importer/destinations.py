@@ -1,0 +1,69 @@
+"""From a destination's description to its sink: one object, or a list of them, the same for every command.
+
+    {"protocol": "plain", "host": "carbon.example.org", "port": 2003}
+    [{"protocol": "plain", ...}, {"protocol": "sqlite"}]
+
+Each destination gets its own lane in the outbox.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from importer.config import ObjectReader
+from importer.errors import ConfigError, Problem
+from importer.outbox import MAX_LANE_BYTES
+from importer.sinks import PROTOCOLS, sink_class
+from importer.sinks.base import Sink
+from importer.stores import load_json
+
+DEFAULT_PROTOCOL = "plain"
+SHARED_KEYS = ("host", "port", "max_buffer")
+"""Keys that graphite.json has always had: accepted for every protocol, so that switching it is one edit."""
+
+
+def load_destinations(path: Path, *, state: Path) -> list[Sink]:
+    """Return the sinks that a file describes; `state` is where the embedded store lies unless it says otherwise.
+
+    Raises ConfigError with every mistake in the file.
+    """
+    content = load_json(path)
+    descriptions = content if isinstance(content, list) else [content]
+    if not descriptions:
+        raise ConfigError(Problem(path, "names no destination"))
+    problems: list[Problem] = []
+    sinks = []
+    for number, description in enumerate(descriptions, start=1):
+        where = f"[{number}] " if isinstance(content, list) else ""
+        keys = ObjectReader(path, description, where=where, problems=problems)
+        sink = build_sink(keys, state=state)
+        if sink is not None:
+            sinks.append(sink)
+    if problems:
+        raise ConfigError(problems)
+    return _with_own_lanes(path, sinks)
+
+
+def build_sink(keys: ObjectReader, *, state: Path) -> Sink | None:
+    """Return the sink that keys describe; None after adding to `keys.problems` what is wrong."""
+    already = len(keys.problems)
+    protocol = keys.choice("protocol", PROTOCOLS, DEFAULT_PROTOCOL)
+    if len(keys.problems) > already:
+        return None
+    sink = sink_class(protocol).from_keys(keys, state=state)
+    max_bytes = keys.integer("outbox_max_bytes", MAX_LANE_BYTES, minimum=1)
+    for key in SHARED_KEYS:
+        keys.value(key)
+    keys.refuse_unknown()
+    if sink is None or len(keys.problems) > already:
+        return None
+    sink.outbox_max_bytes = max_bytes
+    return sink
+
+
+def _with_own_lanes(path: Path, sinks: Sequence[Sink]) -> list[Sink]:
+    """Two destinations of one name would share a lane, and one of them would starve."""
+    lanes = [sink.lane for sink in sinks]
+    twice = sorted({lane for lane in lanes if lanes.count(lane) > 1})
+    if twice:
+        raise ConfigError([Problem(path, "is named twice; keep one of them", key=lane) for lane in twice])
+    return list(sinks)
