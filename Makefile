@@ -26,7 +26,7 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint format bench docs constraints servers clean
+.PHONY: help run test lint format bench docs written constraints servers clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -50,10 +50,10 @@ format: $(TEST_READY) ## put the code into shape, and mend what can be mended wi
 	$(PY) -m ruff check --fix-only
 	$(PY) -m ruff format
 
-bench: $(TEST_READY) ## measure the figures that the documents quote
-	@set -e; for script in $(sort $(wildcard benchmarks/*.py)); do echo "== $$script"; $(PY) "$$script"; done
+bench: $(TEST_READY) ## measure what docs/performance.md tells, and write it there
+	@$(PY) -m benchmarks
 
-docs: $(PAGES:%.rst=build/docs/%.html) $(MANUALS:docs/man/%.rst=build/man/%) ## render pages and manuals into build/; a fault in one is an error
+docs: written $(PAGES:%.rst=build/docs/%.html) $(MANUALS:docs/man/%.rst=build/man/%) ## write the marked blocks anew, render pages and manuals into build/; a fault in one is an error
 
 constraints: ## pin the newest version of everything that lint, test and docs use
 	@tools/make-venv build/pins $(PYTHON)
@@ -83,8 +83,11 @@ $(TEST_READY): $(RUN_READY)
 	@touch $@
 
 $(DOCS_READY): $(RUN_READY)
-	@$(PIP_INSTALL) docutils
+	@$(PIP_INSTALL) docutils Pygments
 	@touch $@
+
+written: $(RUN_READY)
+	@$(PY) tools/write-docs
 
 build/docs/%.html: %.rst $(DOCS_READY)
 	@mkdir -p $(@D)
@@ -93,3 +96,4 @@ build/docs/%.html: %.rst $(DOCS_READY)
 build/man/%: docs/man/%.rst $(DOCS_READY)
 	@mkdir -p $(@D)
 	@$(PY) -m docutils --writer=manpage --halt=warning $< $@
+	@sed -i 's/^\.SH Name$$/.SH NAME/' $@

@@ -33,7 +33,7 @@ setup(
     install_requires=[
         "configobj>=5.0.9",
         "graphitesend>=0.10.0",
-        "plotext>=5.2",
+        "plotext>=6.1,<7",
         "requests>=2.31",
         "urllib3>=2",
     ],

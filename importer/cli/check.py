@@ -1,0 +1,169 @@
+"""metrics-importer check: are the configuration files right, and does what they name answer?"""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from importer.cli.projects import (
+    Checked,
+    ConfigFile,
+    Project,
+    add_project_option,
+    chosen_projects,
+)
+from importer.errors import ConfigError, ExitCode, ImporterError, Problem, UsageError
+from importer.paths import DirectoryFinder
+
+if TYPE_CHECKING:
+    from importer.cli.command import SubCommands
+
+_DESCRIPTION = """\
+Read configuration files and say what is wrong with them: those that are found, or the
+given ones, which are known by their names (graphite.json, or a temporary name that
+holds it, such as .graphite.json.abc123: for puppet's validate_cmd).
+
+Prints `ok FILE`, or on standard error a line for each mistake: FILE:LINE: key: what.
+Exit code: 0 no mistakes, 1 something did not answer (--online), 78 a mistake or nothing
+to check."""
+_EXAMPLE = """\
+  metrics-importer check --online
+  metrics-importer check /tmp/graphite.json20161122-1234-abc"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A file to be checked."""
+
+    file: ConfigFile
+    path: Path
+    finder: DirectoryFinder
+
+
+@dataclass(slots=True)
+class _Result:
+    """What came out, from the least grave to the gravest."""
+
+    codes: set[ExitCode] = field(default_factory=lambda: {ExitCode.OK})
+
+    def good(self, line: str) -> None:
+        print(line, flush=True)  # in step with standard error where both go to one file
+
+    def bad(self, line: object, code: ExitCode) -> None:
+        self.codes.add(code)
+        self.tell(line)
+
+    def tell(self, line: object) -> None:
+        from importer.credentials import redact
+
+        print(redact(str(line)), file=sys.stderr)
+
+
+def add_command(commands: "SubCommands") -> None:
+    """Add this command to metrics-importer."""
+    parser = commands.add_parser(
+        "check", help="find mistakes in configuration files", description=_DESCRIPTION, example=_EXAMPLE
+    )
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="check these files alone")
+    add_project_option(parser)
+    parser.add_argument("--online", action="store_true", help="also log in at vendors and connect to destinations")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> ExitCode:
+    """Check what the options name, or all that is found."""
+    projects = chosen_projects(options.project)
+    result = _Result()
+    targets = _given(options.files, projects) if options.files else list(_found(projects, result))
+    for target in targets:
+        checked = _check(target, result, online=options.online)
+        if options.online:
+            _probe(checked, result)
+    return max(result.codes)
+
+
+def _given(paths: Sequence[Path], projects: Sequence[Project]) -> list[_Target]:
+    """Return the files of the command line; raises UsageError for a name that holds none of the known ones."""
+    known = [(file, project.finder()) for project in projects for file in project.config_files()]
+    targets = []
+    for path in paths:
+        fitting = [(file, finder) for file, finder in known if file.name in path.name]
+        if not fitting:
+            names = ", ".join(sorted({file.name for file, _ in known}))
+            raise UsageError(f"{path}: not the name of a configuration file; known are: {names}")
+        file, finder = max(fitting, key=lambda fit: len(fit[0].name))
+        targets.append(_Target(file, path, finder))
+    return targets
+
+
+def _found(projects: Sequence[Project], result: _Result) -> Iterator[_Target]:
+    """Yield the files of each project that is configured; raises ConfigError when none is."""
+    unconfigured: list[Problem] = []
+    for project in projects:
+        finder, files = project.finder(), project.config_files()
+        try:
+            directory = finder.config()
+        except ConfigError as error:
+            unconfigured += error.problems
+            continue
+        finally:
+            for warning in finder.warnings:
+                result.tell(f"warning: {warning}")
+        present = [file for file in files if os.path.lexists(directory / file.name)]
+        if not present:
+            unconfigured.append(_nothing_in(directory, project, files))
+            continue
+        _tell_absent(project, directory, [file for file in files if file not in present], result)
+        yield from (_Target(file, directory / file.name, finder) for file in present)
+    if len(unconfigured) == len(projects):
+        raise ConfigError(unconfigured)
+
+
+def _nothing_in(directory: Path, project: Project, files: Sequence[ConfigFile]) -> Problem:
+    if not os.access(directory, os.X_OK):
+        return Problem(directory, "cannot be looked into: permission denied")
+    names = ", ".join(file.name for file in files)
+    return Problem(directory, f"holds no configuration file of {project.name}: {names}")
+
+
+def _tell_absent(project: Project, directory: Path, absent: Sequence[ConfigFile], result: _Result) -> None:
+    """Tell which commands lack which files: a mistake if no command of the project is left that can run."""
+    lacking = {command for file in absent for command in file.commands}
+    for file in absent:
+        commands = ", ".join(command for command in project.commands if command in file.commands)
+        if not commands:
+            continue
+        if lacking >= set(project.commands):
+            result.bad(Problem(directory / file.name, f"does not exist; needed by {commands}"), ExitCode.CONFIG)
+        else:
+            result.good(f"absent {directory / file.name}: needed by {commands}")
+
+
+def _check(target: _Target, result: _Result, *, online: bool) -> Checked:
+    """Tell what is wrong with a file, and return what is left to be tried."""
+    try:
+        checked = target.file.check(target.path, _state(target.finder, online=online))
+    except ConfigError as error:
+        for problem in error.problems:
+            result.bad(problem, error.exit_code)
+        return Checked()
+    result.good(f"ok {target.path}")
+    for warning in checked.warnings:
+        result.tell(f"warning: {warning}")
+    return checked
+
+
+def _state(finder: DirectoryFinder, *, online: bool) -> Path:
+    """Return the state directory; where there is none, only what is tried for real makes one."""
+    return finder.state() if online else finder.existing_state() or Path()
+
+
+def _probe(checked: Checked, result: _Result) -> None:
+    for probe in checked.probes:
+        try:
+            result.good(f"ok {probe()}")
+        except ImporterError as error:
+            result.bad(error, ExitCode.FAILED)

@@ -1,0 +1,138 @@
+"""What metrics-importer looks at: the projects, their commands, and where these keep outboxes and configuration."""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+
+from importer.errors import Problem, UsageError
+from importer.paths import DirectoryFinder, Places, apteligent_places
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is left to say and to try about a configuration file without mistakes."""
+
+    warnings: tuple[Problem, ...] = ()
+    """What a person should know, and what stops no command of today."""
+    probes: tuple[Callable[[], str], ...] = ()
+    """Each asks a vendor or a store that the file names, and returns what it found, a line; raises ImporterError."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A configuration file of a project, known by its name."""
+
+    name: str
+    check: Callable[[Path, Path], Checked]
+    """Reads the file at the first path; the second is the state directory. Raises ConfigError."""
+    commands: tuple[str, ...] = ()
+    """Those that cannot run without it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A family of commands that share directories and configuration files."""
+
+    name: str
+    """Names the directories."""
+    commands: tuple[str, ...]
+    """Those that keep an outbox, each in a file `<command>.outbox` of the state directory."""
+    files: str
+    """`module:name` of its ConfigFiles, imported on use."""
+    places: Callable[[], Places] = field(default=apteligent_places)
+    """Where it looks for its directories."""
+
+    def finder(self) -> DirectoryFinder:
+        """Return the look-up of this project's directories; raises UsageError for a name that cannot be one."""
+        return DirectoryFinder(self.name, self.places())
+
+    def config_files(self) -> Sequence[ConfigFile]:
+        """Return the configuration files that the project knows."""
+        module_name, _, name = self.files.partition(":")
+        files: Sequence[ConfigFile] = getattr(import_module(module_name), name)
+        return files
+
+
+_APTELIGENT = Project(
+    "apteligent-importer",
+    ("dailyjobs", "livestats", "groupedby", "servicestats"),
+    "importer.cli.apteligent_files:FILES",
+)
+
+PROJECTS = {project.name: project for project in (_APTELIGENT,)}
+"""Every project by its usual name."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxFile:
+    """Where a command keeps its outbox; the file exists."""
+
+    project: str
+    command: str
+    path: Path
+
+    def damaged(self) -> list[Path]:
+        """Return the damaged files that were set aside beside it, oldest first."""
+        found = self.path.parent.glob(f"{self.path.name}.damaged-*")
+        return sorted(path for path in found if not path.name.endswith(("-wal", "-shm")))
+
+
+@dataclass(slots=True)
+class StateFiles:
+    """What was found in the state directories of some projects."""
+
+    directories: list[Path] = field(default_factory=list)
+    outboxes: list[OutboxFile] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What was passed over, and may hide an outbox."""
+
+
+def add_project_option(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the option -p, whose value `chosen_projects` takes."""
+    parser.add_argument("-p", "--project", metavar="NAME", help=f"look at this project alone ({', '.join(PROJECTS)})")
+
+
+def chosen_projects(name: str | None) -> list[Project]:
+    """Return the project of a name, or all for None. One with a name of the user's own is as the first of all."""
+    if name is None:
+        return list(PROJECTS.values())
+    return [PROJECTS.get(name) or replace(_APTELIGENT, name=name)]
+
+
+def find_state(projects: Sequence[Project]) -> StateFiles:
+    """Return the state directories that exist and the outboxes in them; makes nothing.
+
+    Raises UsageError for a project name that cannot be one, and ConfigError for a makeshift directory that is unsafe.
+    """
+    found = StateFiles()
+    for project in projects:
+        finder = project.finder()
+        directory = finder.existing_state()
+        if directory is not None:
+            found.outboxes += _outboxes(project, directory)
+            if directory not in found.directories:
+                found.directories.append(directory)
+        found.warnings += [warning for warning in finder.warnings if warning not in found.warnings]
+    return found
+
+
+def find_outboxes(options: argparse.Namespace) -> list[OutboxFile]:
+    """Return the outboxes that -p and -c choose; raises UsageError where -c names a command that has none."""
+    projects = chosen_projects(options.project)
+    outboxes = find_state(projects).outboxes
+    if options.command is None:
+        return outboxes
+    chosen = [outbox for outbox in outboxes if outbox.command == options.command]
+    if not chosen:
+        names = ", ".join(outbox.command for outbox in outboxes) or "no command"
+        raise UsageError(f"no outbox of {options.command}; there is one of: {names}")
+    return chosen
+
+
+def _outboxes(project: Project, directory: Path) -> Iterator[OutboxFile]:
+    for command in project.commands:
+        path = directory / f"{command}.outbox"
+        if path.exists():
+            yield OutboxFile(project.name, command, path)
