@@ -23,9 +23,8 @@ from dataclasses import dataclass
 
 from importer.errors import SinkError, SinkRefused, SinkUnavailable
 
-_MAX_ANSWER_BYTES = 65_536
-"""Receivers answer nothing; somewhat more than nothing is ignored."""
-_OTHER_PROTOCOLS = {b"HTTP/": "HTTP", b"\x15\x03": "TLS"}
+_OTHER_PROTOCOLS = {b"HTTP/": "HTTP", b"<": "HTTP", b"\x15\x03": "TLS"}
+"""What answers of other servers begin with."""
 _RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 _INT = struct.Struct("i")
 
@@ -103,7 +102,6 @@ class _Exchange:
         self._connection = connection
         self._deadline = deadline
         self._poll = select.poll()
-        self._answer_bytes = 0
 
     def run(self, data: bytes) -> None:
         self._write(memoryview(data))
@@ -125,10 +123,8 @@ class _Exchange:
 
     def _await_end(self) -> None:
         self._poll.modify(self._connection, select.POLLIN)
-        while True:
-            self._wait("did not close the connection, which alone shows that it has everything,")
-            if not self._read():
-                return
+        self._wait("did not close the connection, which alone shows that it has everything,")
+        self._read_end()
 
     def _wait(self, complaint: str) -> int:
         """Return what the connection is ready for."""
@@ -140,27 +136,20 @@ class _Exchange:
         raise SinkUnavailable(self._receiver.lane, f"the receiver {complaint} within {seconds:g} s")
 
     def _expect_open(self, events: int) -> None:
-        if events & ~select.POLLOUT and not self._read():
+        if events & ~select.POLLOUT:
+            self._read_end()
             raise self._closed_early()
 
     def _closed_early(self) -> SinkUnavailable:
         return SinkUnavailable(self._receiver.lane, "the receiver closed before it had read everything")
 
-    def _read(self) -> bool:
-        """Read and forget what the receiver says; return False at its end-of-file."""
+    def _read_end(self) -> None:
+        """Return at the receiver's end-of-file. Raises SinkRefused if it says anything: Graphite never does."""
         answer = self._connection.recv(4096)
-        if not self._answer_bytes:
-            self._expect_graphite(answer)
-        self._answer_bytes += len(answer)
-        if self._answer_bytes > _MAX_ANSWER_BYTES:
-            raise SinkRefused(self._receiver.lane, "what listens there keeps answering: no Graphite receiver does")
-        return bool(answer)
-
-    def _expect_graphite(self, answer: bytes) -> None:
-        for start, protocol in _OTHER_PROTOCOLS.items():
-            if answer.startswith(start):
-                lane = self._receiver.lane
-                raise SinkRefused(lane, f"a server that speaks {protocol} listens there; correct host or port")
+        if answer:
+            protocol = next((name for start, name in _OTHER_PROTOCOLS.items() if answer.startswith(start)), "")
+            does = f"speaks {protocol}" if protocol else "answers, as Graphite never does,"
+            raise SinkRefused(self._receiver.lane, f"a server that {does} listens there; correct host or port")
 
 
 def _unacknowledged_bytes(connection: socket.socket) -> int:

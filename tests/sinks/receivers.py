@@ -83,13 +83,6 @@ def read_in_crumbs(receiver: Receiver, connection: socket.socket) -> None:
     receiver.received.put(bytes(received))
 
 
-def chatter(receiver: Receiver, connection: socket.socket) -> None:
-    """Greet, read everything, and say something before closing."""
-    connection.sendall(b"welcome\n")
-    read_everything(receiver, connection)
-    connection.sendall(b"bye\n")
-
-
 def answer_with(answer: bytes) -> Behaviour:
     """Read everything, then answer; no Graphite receiver does."""
 
