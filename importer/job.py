@@ -42,6 +42,11 @@ class Report:
     failures: list[str] = field(default_factory=list)
     """What was not obtained, not kept or not accepted, a line each."""
 
+    def miss(self, missing: Missing) -> None:
+        """Count something as not obtained, and log it."""
+        logger.warning("not obtained: %s: %s", missing.what, missing.error)
+        self.failures.append(f"not obtained: {missing.what}: {missing.error}")
+
     @property
     def exit_code(self) -> ExitCode:
         """The number that a command ends with after this run."""
@@ -124,8 +129,7 @@ class Job:
             for outcome in source.collect(self._outbox.cursors()):
                 progress()
                 if isinstance(outcome, Missing):
-                    logger.warning("not obtained: %s: %s", outcome.what, outcome.error)
-                    report.failures.append(f"not obtained: {outcome.what}: {outcome.error}")
+                    report.miss(outcome)
                     continue
                 if pending and (outcome.group != pending[0].group or points >= COMMIT_POINTS):
                     yield pending
@@ -196,7 +200,7 @@ def preview(sources: Iterable[Source], sinks: Sequence[Sink], cursors: Mapping[s
         for source in sources:
             for outcome in source.collect(cursors):
                 if isinstance(outcome, Missing):
-                    report.failures.append(f"not obtained: {outcome.what}: {outcome.error}")
+                    report.miss(outcome)
                 else:
                     points.extend(outcome.points)
     except SourceError as error:

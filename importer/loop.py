@@ -1,12 +1,13 @@
 """A command's life: one cycle, or what the clock says until somebody asks it to stop."""
 
 import logging
-import math
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from importer.errors import ExitCode, ImporterError
 from importer.job import Job
@@ -16,8 +17,8 @@ from importer.sources.base import Source
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 1.0
-"""How often systemd's watchdog is told of a cycle's progress, at most."""
+LONGEST_SILENCE_SECONDS = 2 * 3600.0
+"""How long a cycle may go without an answer and still count as alive; rate limits are counted by the hour."""
 
 
 class Plan(Protocol):
@@ -73,7 +74,8 @@ class Service:
         self._signals = signals
         self._notifier = notifier
         self._clock = clock
-        self._beat_at = -math.inf
+        self._looked_after = clock()
+        """Up to when everything that was due has been run."""
 
     def run(self) -> ExitCode:
         """Serve until asked to stop; raises ConfigError if the first configuration is wrong."""
@@ -96,26 +98,26 @@ class Service:
         logger.info("schedule started: command=%s entries=%d", running.job.name, len(schedule.entries))
         with running.job.delivering() as delivery:
             delivery.nudge()
-            wake = self._signals.wake
-            for since, now in ticks(schedule.next_after, wake, clock=self._clock, heartbeat=self._notifier.beat):
-                self._cycle(running, schedule.due(since, now))
+            for since, now in ticks(
+                schedule.next_after,
+                self._signals.wake,
+                clock=self._clock,
+                heartbeat=self._notifier.beat,
+                since=self._looked_after,
+            ):
+                self._looked_after = now
+                with _Heart(self._notifier) as heart:
+                    self._cycle(running, schedule.due(since, now), progress=heart.keep_beating)
 
-    def _cycle(self, running: Running, names: Sequence[str]) -> None:
+    def _cycle(self, running: Running, names: Sequence[str], *, progress: Callable[[], None]) -> None:
         try:
-            report = running.job.run(running.plan.due(names), progress=self._beat)
+            report = running.job.run(running.plan.due(names), progress=progress)
         except Exception:  # a bug in one cycle: the next one may get round it, and the service never ends by itself
             logger.exception("cycle failed: command=%s due=%s", running.job.name, ",".join(names))
             return
         if report.message:
             logger.error("%s: %s", running.job.name, report.message)
         self._notifier.status(f"last cycle: {report.points} points{', ' if report.message else ''}{report.message}")
-
-    def _beat(self) -> None:
-        """Tell systemd that a cycle goes on; not with each of the thousands of answers that may come in a second."""
-        now = time.monotonic()
-        if now - self._beat_at >= BEAT_SECONDS:
-            self._beat_at = now
-            self._notifier.beat()
 
     def _reload(self, running: Running, stack: ExitStack) -> tuple[Running, ExitStack]:
         self._notifier.reloading()
@@ -131,3 +133,38 @@ class Service:
             return new, renewed
         finally:
             self._notifier.ready()
+
+
+class _Heart:
+    """Tells systemd, during a cycle, that we are alive: for as long as answers come, and some time without any.
+
+    A vendor may ask for a long pause, in which nothing comes; a cycle that hangs for longer than that is not alive.
+    """
+
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heart", daemon=True)
+        self._beats_until = 0.0
+        self.keep_beating()
+
+    def __enter__(self) -> Self:
+        if self._notifier.watchdog_interval_seconds is not None:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def keep_beating(self) -> None:
+        """Beat for another LONGEST_SILENCE_SECONDS."""
+        self._beats_until = time.monotonic() + LONGEST_SILENCE_SECONDS
+
+    def _beat(self) -> None:
+        while time.monotonic() < self._beats_until and not self._done.is_set():
+            self._notifier.beat()
+            self._done.wait(self._notifier.watchdog_interval_seconds)

@@ -138,13 +138,16 @@ def ticks(
     clock: Callable[[], float] = time.time,
     heartbeat: Callable[[], object] | None = None,
     makes_up: bool = True,
+    since: float | None = None,
 ) -> Iterator[tuple[float, float]]:
     """Yield (since, now) whenever the clock has reached a time of next_after, until `stop` is set.
+
+    Begins at `since`, up to which everything was looked after before; at the time of the call without it.
 
     The intervals (since, now] don't overlap, and leave nothing out while the machine sleeps or the caller is
     busy, unless `makes_up` is false: then what fell due while the caller was busy is not made up for.
     """
-    since = clock()
+    since = clock() if since is None else since
     while not stop.is_set():
         since = resume_from(since, clock())
         at = next_after(since)

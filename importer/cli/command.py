@@ -80,7 +80,7 @@ def run_command(
     except Exception as error:
         if options.debug:
             raise
-        logger.debug("bug", exc_info=True)
+        logger.info("a fault of its own", exc_info=True)
         _print_line(f"{parser.prog}: a fault of its own: {type(error).__name__}: {one_line(error)} (see --debug)")
         return _end(ExitCode.FAILED)
 
@@ -99,7 +99,7 @@ def _open_closed_streams() -> None:
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - for the process's life
 
 
 def _drop_output() -> None:

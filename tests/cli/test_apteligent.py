@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ from tests.apteligent import (
     expected_lines,
     golden,
     params,
+    unused_port,
     vendors_requests,
 )
 from tests.commands import ROOT, Commands
@@ -676,6 +678,52 @@ def test_a_signal_during_a_slow_answer_ends_within_five_seconds_and_keeps_what_w
     hold.release()
     with OutboxView.open(site.commands.state_dir / "livestats.outbox") as outbox:
         assert [lane.points for lane in outbox.lanes()] == [180]
+
+
+def test_a_service_tells_systemd_of_its_life_and_keeps_its_configuration_when_a_new_one_is_wrong(
+    site: Site, start_command: Callable[..., Popen[str]]
+) -> None:
+    path = site.commands.home / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(path))
+        systemd.settimeout(20)
+        process = start_command("dailyjobs", env={"NOTIFY_SOCKET": str(path)})
+        assert next_message(systemd) == "READY=1"
+        site.write("apteligent.json", "{")
+        process.send_signal(signal.SIGHUP)
+        assert next_message(systemd).startswith("RELOADING=1\nMONOTONIC_USEC=")
+        assert next_message(systemd) == "READY=1"
+        site.write("apteligent.json", account_keys(site.vendor.url))
+        process.send_signal(signal.SIGHUP)
+        assert next_message(systemd).startswith("RELOADING=1")
+        assert next_message(systemd) == "READY=1"
+        process.terminate()
+        assert next_message(systemd) == "STOPPING=1"
+    assert process.wait(10) == 0
+    assert process.stderr is not None
+    (line,) = process.stderr.read().splitlines()
+    assert line.startswith("configuration not read again, the old one is kept: ")
+    assert "apteligent.json:1: is not JSON" in line
+    assert "configuration read again: command=dailyjobs" in site.log("dailyjobs")
+    assert "schedule started: command=dailyjobs entries=3" in site.log("dailyjobs")
+    assert site.vendor.requests == ()
+
+
+def next_message(systemd: socket.socket) -> str:
+    """Return the next thing that systemd is told."""
+    return systemd.recv(4096).decode()
+
+
+def test_a_service_delivers_what_was_kept_as_soon_as_it_starts(
+    site: Site, start_command: Callable[..., Popen[str]]
+) -> None:
+    site.carbon.stop()
+    assert site.run("livestats", "--once").code == 0
+    site.carbon.start()
+    process = start_command("livestats", "-i", "5")
+    site.carbon.wait_for_points(270, timeout_seconds=20)
+    process.terminate()
+    assert process.wait(10) == 0
 
 
 def test_a_signal_during_a_rate_limits_pause_ends_the_command(
