@@ -23,288 +23,55 @@ As a process, for benchmarks: the port is the first line of its output.
     python -m importer.simulators.graphite --port 0 --discard
 """
 
-import argparse
-import io
-import math
-import pickle
 import select
 import socket
-import struct
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Self
 
-from importer.simulators.base import serve_until_signalled
+from importer.simulators.graphite_connection import (
+    Mode,
+    ReceivedConnection,
+    accept_then_close,
+    never_reads,
+    no_close,
+    normal,
+    reset_after,
+    slow,
+)
+from importer.simulators.graphite_wire import (
+    MAX_FRAME_BYTES,
+    MAX_LINE_BYTES,
+    PARSERS,
+    Parsed,
+    Protocol,
+    ReceivedPoint,
+    parse_pickle,
+    parse_plain,
+)
+from importer.simulators.process import build_parser, serve_until_signalled
 
-Protocol = Literal["plain", "pickle"]
-
-MAX_LINE_BYTES = 16_384
-"""carbon drops a connection that sends a longer line."""
-MAX_FRAME_BYTES = 2**20
-"""carbon drops a connection that announces a longer pickle."""
-_READ_BYTES = 65_536
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-
-
-class ReceivedPoint(NamedTuple):
-    """One point as carbon would store it."""
-
-    name: str
-    timestamp: float
-    value: float
-
-
-class Parsed(NamedTuple):
-    """What carbon makes of some bytes."""
-
-    used_bytes: int
-    """Up to the end of the last whole line or pickle; the rest waits for more."""
-    points: list[ReceivedPoint]
-    problems: list[str]
-    """What carbon would throw away, and why."""
-    broken: bool
-    """Whether carbon would drop the connection."""
-
-
-def parse_plain(data: bytes) -> Parsed:
-    """Read plain lines as carbon does.
-
-    >>> parse_plain(b"a.b 1 1462147200\\na.b one 1462147200\\na.b 3")
-    ... # doctest: +NORMALIZE_WHITESPACE
-    Parsed(used_bytes=36, points=[ReceivedPoint(name='a.b', timestamp=1462147200.0, value=1.0)],
-           problems=["b'a.b one 1462147200': could not convert string to float: 'one'"], broken=False)
-    """
-    points: list[ReceivedPoint] = []
-    problems: list[str] = []
-    used_bytes = 0
-    *lines, rest = data.split(b"\n")
-    for line in lines:
-        if len(line) > MAX_LINE_BYTES:
-            break
-        used_bytes += len(line) + 1
-        try:
-            name, value, timestamp = line.decode().split()
-            points += _stored(name, float(timestamp), float(value))
-        except ValueError as error:
-            problems.append(f"{line!r:.200}: {error}")
-    else:
-        if len(rest) <= MAX_LINE_BYTES:
-            return Parsed(used_bytes, points, problems, broken=False)
-    return Parsed(used_bytes, points, [*problems, f"a line of more than {MAX_LINE_BYTES} bytes"], broken=True)
-
-
-def parse_pickle(data: bytes) -> Parsed:
-    """Read length-prefixed pickles as carbon does, refusing whatever names a global."""
-    points: list[ReceivedPoint] = []
-    problems: list[str] = []
-    used_bytes = 0
-    while len(data) - used_bytes >= 4:
-        (length,) = struct.unpack_from(">I", data, used_bytes)
-        end = used_bytes + 4 + length
-        if length > MAX_FRAME_BYTES:
-            problems.append(f"a pickle of {length} bytes")
-            return Parsed(used_bytes, points, problems, broken=True)
-        if end > len(data):
-            break
-        _read_frame(data[used_bytes + 4 : end], points, problems)
-        used_bytes = end
-    return Parsed(used_bytes, points, problems, broken=False)
-
-
-def _read_frame(frame: bytes, points: list[ReceivedPoint], problems: list[str]) -> None:
-    try:
-        items = _SafeUnpickler(io.BytesIO(frame)).load()
-    # The list is that of the pickle module's documentation, and what its opcodes were seen to raise on rubbish.
-    except (
-        pickle.UnpicklingError,
-        ValueError,
-        TypeError,
-        LookupError,
-        EOFError,
-        AttributeError,
-        OverflowError,
-        MemoryError,
-    ) as error:
-        problems.append(f"{frame!r:.200}: {error!r}")
-        return
-    for item in items if isinstance(items, list) else [items]:
-        try:
-            name, (timestamp, value) = item
-            if not isinstance(name, str):
-                raise TypeError(f"the name is {type(name).__name__}")
-            points += _stored(name, float(timestamp), float(value))
-        except (TypeError, ValueError) as error:
-            problems.append(f"{item!r:.200}: {error}")
-
-
-def _stored(name: str, timestamp: float, value: float) -> list[ReceivedPoint]:
-    # carbon passes over what is not a number without a word.
-    return [] if math.isnan(value) else [ReceivedPoint(name, timestamp, value)]
-
-
-class _SafeUnpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> object:
-        raise pickle.UnpicklingError(f"the pickle names the global {module}.{name}")
-
-
-class ReceivedConnection:
-    """What came on one connection. Read it from any thread; it may still grow.
-
-    Only the thread that serves it closes its socket; others ask for that by `abort`.
-    """
-
-    def __init__(self, receiver: "GraphiteReceiver", client: socket.socket) -> None:
-        self.ended = False
-        """Whether the client closed at least its side: its end-of-file was read."""
-        self.closed = False
-        """Whether we have closed ours."""
-        self.byte_count = 0
-        self._receiver = receiver
-        self._client = client
-        self._raw = bytearray()
-        self._parsed_bytes = 0
-        self._points: list[ReceivedPoint] = []
-        self._problems: list[str] = []
-        self._aborted = False
-
-    @property
-    def raw(self) -> bytes:
-        """All bytes read until now; none where the receiver discards them."""
-        with self._receiver.changed:
-            return bytes(self._raw)
-
-    @property
-    def unparsed(self) -> bytes:
-        """What came after the last whole line or pickle: carbon forgets it when the connection ends."""
-        with self._receiver.changed:
-            return bytes(self._raw[self._parsed_bytes :])
-
-    @property
-    def points(self) -> tuple[ReceivedPoint, ...]:
-        """The points of this connection."""
-        with self._receiver.changed:
-            return tuple(self._points)
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """Lines and pickles that carbon would throw away, and why."""
-        with self._receiver.changed:
-            return tuple(self._problems)
-
-    # For modes
-
-    @property
-    def aborted(self) -> bool:
-        """Whether a mode is to come to its end."""
-        return self._aborted
-
-    def read(self, max_bytes: int = _READ_BYTES) -> bytes:
-        """Return and record the next bytes; nothing at the client's end-of-file or once aborted."""
-        try:
-            data = b"" if self._aborted else self._client.recv(max_bytes)
-        except ConnectionError:  # the client broke it off; that is no end-of-file
-            return b""
-        with self._receiver.changed:
-            self.byte_count += len(data)
-            self.ended = not data and not self._aborted
-            if data and not self._receiver.discard:
-                self._raw += data
-                self._parse()
-            self._receiver.changed.notify_all()
-        return data
-
-    def wait_until(self, happened: Callable[[], bool]) -> None:
-        """Return once that has happened or the connection is aborted."""
-        with self._receiver.changed:
-            self._receiver.changed.wait_for(lambda: happened() or self._aborted)
-
-    def take_tick(self) -> None:
-        """Wait for `GraphiteReceiver.tick` and use it up, or return when aborted."""
-        with self._receiver.changed:
-            self.wait_until(self._receiver.has_tick)
-            self._receiver.use_tick()
-
-    def abort(self, *, with_reset: bool = False) -> None:
-        """Have the connection closed now, whatever its mode; with_reset: so that the client sees a reset."""
-        with self._receiver.changed:
-            if self.closed:
-                return
-            self._aborted = True
-            if with_reset:
-                self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            with suppress(OSError):  # the client has reset it before us
-                self._client.shutdown(socket.SHUT_RD)  # wakes the thread that reads; nothing goes out
-            self._receiver.changed.notify_all()
-
-    def serve(self, mode: "Mode") -> None:
-        """Treat the connection as the mode says, then close it. Runs in a thread of its own."""
-        try:
-            mode(self)
-        finally:
-            with self._receiver.changed:
-                self._client.close()
-                self.closed = True
-                self._receiver.changed.notify_all()
-            self._receiver.remove(self)
-
-    def _parse(self) -> None:
-        parse = parse_plain if self._receiver.protocol == "plain" else parse_pickle
-        parsed = parse(bytes(self._raw[self._parsed_bytes :]))
-        self._parsed_bytes += parsed.used_bytes
-        self._points += parsed.points
-        self._problems += parsed.problems
-        self._receiver.add_points(parsed.points)
-        if parsed.broken:
-            self.abort()
-
-
-Mode = Callable[[ReceivedConnection], None]
-
-
-def normal(connection: ReceivedConnection) -> None:
-    """Mode: read to the client's end-of-file, then close."""
-    while connection.read():
-        pass
-
-
-def no_close(connection: ReceivedConnection) -> None:
-    """Mode: read all, but never close our side."""
-    normal(connection)
-    never_reads(connection)
-
-
-def never_reads(connection: ReceivedConnection) -> None:
-    """Mode: accept and leave the bytes in the kernel's buffers."""
-    connection.wait_until(lambda: False)
-
-
-def accept_then_close(_connection: ReceivedConnection) -> None:
-    """Mode: close at once."""
-
-
-def reset_after(byte_count: int) -> Mode:
-    """Return a mode that reads that many bytes and then breaks the connection."""
-
-    def mode(connection: ReceivedConnection) -> None:
-        while connection.byte_count < byte_count:
-            if not connection.read(min(_READ_BYTES, byte_count - connection.byte_count)):
-                return
-        connection.abort(with_reset=True)
-
-    return mode
-
-
-def slow(bytes_per_tick: int) -> Mode:
-    """Return a mode that reads that many bytes for each `GraphiteReceiver.tick`."""
-
-    def mode(connection: ReceivedConnection) -> None:
-        connection.take_tick()
-        while connection.read(bytes_per_tick):
-            connection.take_tick()
-
-    return mode
+__all__ = [
+    "MAX_FRAME_BYTES",
+    "MAX_LINE_BYTES",
+    "GraphiteReceiver",
+    "Mode",
+    "Parsed",
+    "Protocol",
+    "ReceivedConnection",
+    "ReceivedPoint",
+    "accept_then_close",
+    "main",
+    "never_reads",
+    "no_close",
+    "normal",
+    "parse_pickle",
+    "parse_plain",
+    "reset_after",
+    "slow",
+]
 
 
 class GraphiteReceiver(AbstractContextManager["GraphiteReceiver"]):
@@ -452,6 +219,10 @@ class GraphiteReceiver(AbstractContextManager["GraphiteReceiver"]):
 
     # For connections, which hold the lock
 
+    def parse(self, data: bytes) -> Parsed:
+        """Return what carbon makes of these bytes."""
+        return PARSERS[self.protocol](data)
+
     def add_points(self, points: Sequence[ReceivedPoint]) -> None:
         """Take a connection's points into the whole."""
         self._points += points
@@ -467,9 +238,7 @@ class GraphiteReceiver(AbstractContextManager["GraphiteReceiver"]):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Receive until SIGTERM; the first line on standard output is the port."""
-    parser = argparse.ArgumentParser(prog="importer.simulators.graphite", description=main.__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=0)
+    parser = build_parser("importer.simulators.graphite", main.__doc__)
     parser.add_argument("--protocol", choices=("plain", "pickle"), default="plain")
     parser.add_argument("--discard", action="store_true", help="read, but keep and parse nothing")
     options = parser.parse_args(arguments)

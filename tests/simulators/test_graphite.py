@@ -1,6 +1,5 @@
-"""The receiver reads what carbon reads, and treats connections as badly as it is told."""
+"""The receiver records what comes, and treats connections as badly as it is told."""
 
-import pickle
 import socket
 import struct
 import subprocess
@@ -9,33 +8,22 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from importer.simulators.graphite import (
-    MAX_FRAME_BYTES,
-    MAX_LINE_BYTES,
-    GraphiteReceiver,
+from importer.simulators.graphite import GraphiteReceiver
+from importer.simulators.graphite_connection import (
     Mode,
     ReceivedConnection,
-    ReceivedPoint,
     accept_then_close,
     never_reads,
     no_close,
     normal,
-    parse_pickle,
-    parse_plain,
     reset_after,
     slow,
 )
+from importer.simulators.graphite_wire import MAX_FRAME_BYTES, MAX_LINE_BYTES
+from tests.simulators.graphite_frames import LINE, POINT, frame
 
 TIMEOUT_SECONDS = 10
-LINE = b"shop.dau 48213 1462147200.000\n"
-POINT = ReceivedPoint("shop.dau", 1462147200.0, 48213.0)
-
-names = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=20)
-numbers = st.floats(allow_nan=False, allow_infinity=False)
-points = st.lists(st.builds(ReceivedPoint, names, numbers, numbers), max_size=20)
 
 
 def connect(receiver: GraphiteReceiver) -> socket.socket:
@@ -50,15 +38,6 @@ def send(receiver: GraphiteReceiver, data: bytes) -> None:
         assert client.recv(1) == b""
 
 
-def frame(items: object, *, protocol: int = 2) -> bytes:
-    body = pickle.dumps(items, protocol)
-    return struct.pack(">I", len(body)) + body
-
-
-def plain(items: list[ReceivedPoint]) -> bytes:
-    return "".join(f"{name} {value!r} {timestamp!r}\n" for name, timestamp, value in items).encode()
-
-
 @pytest.fixture
 def receiver() -> Iterator[GraphiteReceiver]:
     with GraphiteReceiver() as receiver:
@@ -70,77 +49,6 @@ def tight() -> Iterator[GraphiteReceiver]:
     """A receiver whose kernel buffer fills up quickly."""
     with GraphiteReceiver(receive_buffer_bytes=4096) as receiver:
         yield receiver
-
-
-# Reading
-
-
-@given(items=points, cut=st.integers(0, 50))
-def test_plain_lines_are_read_back_and_an_unfinished_one_waits(items: list[ReceivedPoint], cut: int) -> None:
-    data = plain(items)
-    parsed = parse_plain(data)
-    assert (parsed.points, parsed.used_bytes, parsed.problems, parsed.broken) == (items, len(data), [], False)
-    start = parse_plain(data[: max(0, len(data) - cut)])
-    rest = parse_plain(data[start.used_bytes :])
-    assert start.points + rest.points == items
-
-
-@given(batches=st.lists(points, max_size=4), cut=st.integers(0, 50))
-def test_pickles_are_read_back_and_an_unfinished_one_waits(batches: list[list[ReceivedPoint]], cut: int) -> None:
-    data = b"".join(frame([(point.name, (point.timestamp, point.value)) for point in batch]) for batch in batches)
-    items = [point for batch in batches for point in batch]
-    parsed = parse_pickle(data)
-    assert (parsed.points, parsed.used_bytes, parsed.problems, parsed.broken) == (items, len(data), [], False)
-    start = parse_pickle(data[: max(0, len(data) - cut)])
-    rest = parse_pickle(data[start.used_bytes :])
-    assert start.points + rest.points == items
-
-
-@pytest.mark.parametrize("line", [b"only.name", b"a b c d", b"a one 1462147200", b"a 1 noon", b"\xff 1 2", b""])
-def test_a_line_that_carbon_throws_away_costs_no_other(line: bytes) -> None:
-    parsed = parse_plain(line + b"\n" + LINE)
-    assert parsed.points == [POINT]
-    assert len(parsed.problems) == 1
-
-
-def test_what_is_not_a_number_is_passed_over_like_carbon_does() -> None:
-    assert parse_plain(b"a nan 1462147200\n" + LINE).points == [POINT]
-    assert parse_pickle(frame([("a", (1, float("nan")))])) == (len(frame([("a", (1, float("nan")))])), [], [], False)
-
-
-@pytest.mark.parametrize(
-    "items",
-    [
-        [("a", (1462147200, print))],
-        [("a", (1462147200, 1)), ReceivedPoint("a", 1.0, 1.0)],
-        [(b"bytes.name", (1462147200, 1))],
-    ],
-)
-def test_a_pickle_that_names_a_global_is_refused_whole(items: object) -> None:
-    parsed = parse_pickle(frame(items) + frame([("shop.dau", (1462147200, 48213))]))
-    assert parsed.points == [POINT]
-    assert len(parsed.problems) == 1
-    assert "names the global" in parsed.problems[0]
-
-
-@pytest.mark.parametrize("item", ["text", ("a",), ("a", 1), ("a", (1, "x")), (1, (1, 1)), None])
-def test_a_pickled_item_that_is_no_point_costs_no_other(item: object) -> None:
-    parsed = parse_pickle(frame([item, ("shop.dau", (1462147200, 48213))]))
-    assert parsed.points == [POINT]
-    assert len(parsed.problems) == 1
-
-
-def test_bytes_as_a_name_are_no_name() -> None:
-    parsed = parse_pickle(frame([(b"shop.dau", (1462147200, 48213))], protocol=3))
-    assert (parsed.points, len(parsed.problems)) == ([], 1)
-
-
-def test_a_damaged_pickle_is_a_problem_and_the_next_is_read() -> None:
-    good = frame([("shop.dau", (1462147200, 48213))])
-    for end in range(len(good) - 4):
-        damaged = struct.pack(">I", end) + good[4 : 4 + end]
-        parsed = parse_pickle(damaged + good)
-        assert (parsed.points, len(parsed.problems), parsed.broken) == ([POINT], 1, False)
 
 
 @pytest.mark.parametrize("end", [b"", b"\n"])
@@ -158,9 +66,6 @@ def test_a_pickle_that_is_too_long_breaks_the_connection_off() -> None:
         assert client.recv(1) == b""
         assert receiver.points == (POINT,)
         assert receiver.connections[0].problems == (f"a pickle of {MAX_FRAME_BYTES + 1} bytes",)
-
-
-# Behaviour
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
