@@ -79,7 +79,6 @@ class Job:
         self._stop = stop
         self._clock = clock
         self._delivery: Delivery | None = None
-        self._damage = outbox.damage
         outbox.configure(Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks)
 
     def delivering(self) -> Delivery:
@@ -109,9 +108,9 @@ class Job:
         return report
 
     def _report_damage(self, report: Report) -> None:
-        if self._damage:
-            report.failures.append(f"{self._outbox.path}: {self._damage}")
-            self._damage = ""
+        if self._outbox.damage:
+            report.failures.append(f"{self._outbox.path}: {self._outbox.damage}")
+            self._outbox.damage = ""  # told once, whatever is built anew on this outbox
 
     def _import(self, source: Source, report: Report, progress: Callable[[], None]) -> None:
         before = report.points

@@ -207,7 +207,7 @@ def _mend_if_damaged(path: Path, *, clock: Callable[[], float]) -> str:
     aside = outbox_salvage.set_aside(path, now=clock())
     _put_in_place(fresh, path)
     damage = one_line(f"the outbox was damaged ({reason}); it was set aside as {aside.name}, {saved}")
-    logger.error("%s: %s", path, damage)
+    logger.warning("%s: %s", path, damage)  # the run that opened it reports it, once, as an error
     return damage
 
 

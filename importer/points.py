@@ -49,7 +49,7 @@ class Batch:
     cursor: str = ""
     """The cursor's name; empty where nothing is remembered."""
     position: int = 0
-    """Where that cursor stands once these points are kept. Positions only grow."""
+    """Where that cursor stands once these points are kept. Positions grow from batch to batch."""
     group: str = ""
     """Batches of one group share payloads and a transaction; a source yields a group without a break."""
     again: bool = False

@@ -228,3 +228,64 @@ def test_one_cycle_without_failures_says_nothing(outbox: Outbox, caplog: pytest.
     )
     assert run_once(running, progress=lambda: None) is ExitCode.OK
     assert [record for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
+class WatchedNotifier(RecordingNotifier):
+    """As under a watchdog of two milliseconds; counts the beats."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watchdog_interval_seconds = 0.001
+        self.beats = threading.Semaphore(0)
+
+    def beat(self) -> None:
+        self.beats.release()
+
+
+def test_the_watchdog_is_fed_while_a_cycle_waits_for_an_answer(world: World) -> None:
+    notifier = WatchedNotifier()
+
+    def wait_for_beats() -> None:
+        assert all(notifier.beats.acquire(timeout=WAIT_SECONDS) for _ in range(20))
+
+    world.notifier = notifier
+    world.plan.sources = [ScriptedSource(wait_for_beats, day_batch(1), world.stop)]
+    start_due(world)
+    assert world.run() is ExitCode.OK
+    assert "last cycle: 1 points" in notifier.told
+
+
+def test_a_cycle_that_is_silent_for_too_long_starves_the_watchdog(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importer.loop.LONGEST_SILENCE_SECONDS", -1.0)
+    notifier = WatchedNotifier()
+    before_cycle = []
+
+    def drain() -> None:
+        before_cycle.append(notifier.beats.acquire(timeout=WAIT_SECONDS))  # of the wait for the minute
+        assert not notifier.beats.acquire(timeout=0.2)
+
+    world.notifier = notifier
+    world.plan.sources = [ScriptedSource(drain, world.stop)]
+    start_due(world)
+    world.run()
+    assert before_cycle == [True]
+
+
+def test_a_minute_that_falls_due_during_a_reload_is_not_lost(world: World) -> None:
+    world.plan.sources = [ScriptedSource(world.stop)]
+    now, build = [BEGIN], world.build
+
+    @contextmanager
+    def slow_build() -> Iterator[Running]:
+        with build() as running:
+            if world.built == 1:
+                world.reload()
+            else:
+                now[0] = BEGIN + 62  # the second minute begins while the configuration is read
+            yield running
+
+    service = Service(slow_build, world.signals, notifier=world.notifier, clock=lambda: now[0])
+    assert service.run() is ExitCode.OK
+    assert world.plan.asked == [("even",)]

@@ -68,7 +68,7 @@ class Model:
         self.families |= {lane: FAMILIES[lane] for lane in configured}
         if len(readdressed) == 1 and len(new) == 1 and FAMILIES[min(new)] == self.families[readdressed[0]]:
             self.move(readdressed[0], min(new))
-        for orphan in set(orphans) - set(readdressed):
+        for orphan in [lane for lane in orphans if lane not in readdressed]:
             if len(configured) == 1:
                 self.move(orphan, min(configured))
 
