@@ -96,6 +96,8 @@ class Job:
         self._deliver(report, timeout_seconds=KEPT_FIRST_SECONDS)
         try:
             for source in sources:
+                if report.points and self._delivery is not None:
+                    self._delivery.nudge()  # this source may take long, or wait before it asks
                 if not self._stop.is_set():
                     self._import(source, report, progress)
         except Stopped:
@@ -116,8 +118,6 @@ class Job:
         before = report.points
         for batches in self._committable(source, report, progress):
             self._commit(batches, report)
-        if self._delivery is not None:
-            self._delivery.nudge()
         logger.info("source done: source=%s points=%d", source.name, report.points - before)
 
     def _committable(self, source: Source, report: Report, progress: Callable[[], None]) -> Iterator[list[Batch]]:

@@ -65,13 +65,13 @@ class Signals:
 
     def take_reload(self) -> bool:
         """Return whether a reload was asked for since the last call, and get ready for the next one."""
-        if not self.reload.is_set():
-            return False
-        self.reload.clear()
         self.wake.clear()
-        if self.stop.is_set() or self.reload.is_set():  # came in between
+        asked = self.reload.is_set()
+        if asked:
+            self.reload.clear()
+        if self.stop.is_set():
             self.wake.set()
-        return True
+        return asked
 
     @staticmethod
     def _wanted() -> tuple[signal.Signals, ...]:

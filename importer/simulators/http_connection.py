@@ -156,7 +156,7 @@ class Connection(asyncio.Protocol):
         self._blocked = False
         callback, self._on_writable = self._on_writable, None
         if callback:
-            callback()
+            self.loop.call_soon(callback)  # not from here: a write that fails now would end the transport twice
 
     def when_writable(self, callback: Callable[[], None]) -> bool:
         """Return whether the client reads too slowly; if so, call back once it has caught up."""

@@ -669,10 +669,8 @@ def test_a_signal_during_a_slow_answer_ends_within_five_seconds_and_keeps_what_w
     site.vendor.fail(hold, when=f"/v1.0/liveStats/periodic/{INDIA.app_id}", times=None)
     process = start_command("livestats", "--once", "--threads", "1")
     site.vendor.wait_for(asked_for(INDIA.app_id))
-    began = time.monotonic()
     process.send_signal(number)
-    assert process.wait(10) == 0
-    assert time.monotonic() - began < 5
+    assert process.wait(5) == 0
     assert process.stderr is not None
     assert process.stderr.read() == ""
     hold.release()
@@ -731,11 +729,9 @@ def test_a_signal_during_a_rate_limits_pause_ends_the_command(
 ) -> None:
     site.vendor.fail(Answer.json({"reset": 50}, status=429), when="/v1.0/live*", times=None)
     process = start_command("livestats", "--once")
-    site.vendor.wait_for(asked_for(INDIA.app_id))
-    began = time.monotonic()
+    site.vendor.wait_for(lambda request: request.path.startswith("/v1.0/live"))  # the others wait for the pause's end
     process.terminate()
-    assert process.wait(10) == 0
-    assert time.monotonic() - began < 5
+    assert process.wait(5) == 0
 
 
 def test_never_more_requests_at_a_time_than_threads(site: Site) -> None:

@@ -140,7 +140,7 @@ class World(AbstractContextManager["World"]):
         self.apps = figures.noon_apps(self.clock.now, app_count)
         self.vendor = ApteligentSimulator(self.apps, clock=self.clock)
         self.store = Store()
-        self.commands = Commands(home, isolated_environment(home))
+        self.commands = Commands(home, isolated_environment(home, coverage=False))
 
     def __enter__(self) -> Self:
         self.vendor.__enter__()

@@ -28,6 +28,7 @@ SOURCE = "apteligent"
 APPS_MAX_AGE_SECONDS = 24 * 3600.0
 MAX_RESET_SECONDS = 1e9
 """More than this is not meant, and could not be waited for."""
+LIMIT_LOG_SECONDS = 1.0
 APP_ATTRIBUTES = "appName,linkToAppStore,appVersions,latestVersionString,iconURL"
 
 
@@ -55,6 +56,7 @@ class ApteligentApi:
         self._apps_path = cache / "apps.json"
         self._tokens = Tokens(self._log_in, cache, source=SOURCE, clock=clock)
         self._unreachable: SourceUnavailable | None = None
+        self._limit_logged_at = -math.inf
 
     def begin_cycle(self) -> None:
         """Forget refusals and unreachable hosts of the last cycle."""
@@ -140,7 +142,7 @@ class ApteligentApi:
             raise self._tokens.refuse(SourceRefused(SOURCE, f"{path}: a new token is refused: {_failure(response)}"))
         if response.status != 200:
             raise _error(path, response)
-        _log_rate_limit(response)
+        self._log_rate_limit(response)
         return _json(path, response)
 
     def _send(
@@ -179,6 +181,15 @@ class ApteligentApi:
             if error.unreachable:
                 self._unreachable = unavailable
             raise unavailable from error
+
+    def _log_rate_limit(self, response: Response) -> None:
+        """Log what is left of the rate limit, though not for each of hundreds of answers a second."""
+        remaining = response.headers.get("Rate-Limit-Remaining")
+        if remaining is None or 0 <= self._clock() - self._limit_logged_at < LIMIT_LOG_SECONDS:
+            return
+        self._limit_logged_at = self._clock()
+        limit, reset = response.headers.get("Rate-Limit-Limit"), response.headers.get("Rate-Limit-Reset")
+        logger.info("rate limit left: %s of %s, reset in %s s", remaining, limit, reset)
 
     def _retired_hint(self) -> str:
         if not any(host in self._account.url for host in OLD_HOSTS):
@@ -221,10 +232,3 @@ def _failure(response: Response) -> str:
     if 300 <= response.status < 400:
         said.append(f"redirects to {response.headers.get('Location', 'nowhere')}")
     return ": ".join([f"HTTP {response.status}", *said])
-
-
-def _log_rate_limit(response: Response) -> None:
-    remaining = response.headers.get("Rate-Limit-Remaining")
-    if remaining is not None:
-        limit, reset = response.headers.get("Rate-Limit-Limit"), response.headers.get("Rate-Limit-Reset")
-        logger.info("rate limit left: %s of %s, reset in %s s", remaining, limit, reset)

@@ -49,7 +49,7 @@ class Buckets:
     problems: list[str] = field(default_factory=list)
 
 
-LIVE_KEYS = ("app_loads", "app_errors", "app_exceptions")
+_LIVE_KEYS = tuple((key, f".{key}") for key in ("app_loads", "app_errors", "app_exceptions"))
 
 
 def parse_apps(answer: object) -> dict[str, dict[str, object]]:
@@ -118,10 +118,12 @@ def parse_live(answer: object, *, latest: float) -> Buckets:
         raise ValueError(f"success is {stats.get('success')!r:.40}, expected 1")
     found = Buckets()
     for index, item in enumerate(_list(stats.get("periodic_data"), "periodic_data")):
+        problems: list[str] = []
         try:
-            found.buckets.append(_bucket(_object(item, f"periodic_data[{index}]"), index, latest, found.problems))
+            found.buckets.append(_bucket(_object(item, ""), latest, problems))
         except ValueError as error:
-            found.problems.append(str(error))
+            problems.append(str(error))
+        found.problems += [f"periodic_data[{index}]{problem}" for problem in problems]
     found.buckets.sort(key=lambda bucket: bucket.epoch_seconds)
     return found
 
@@ -142,18 +144,20 @@ def parse_utc(text: object) -> float:
     return epoch
 
 
-def _bucket(item: Mapping[str, object], index: int, latest: float, problems: list[str]) -> Bucket:
-    milliseconds = _number(item.get("time"), f"periodic_data[{index}].time")
+def _bucket(item: Mapping[str, object], latest: float, problems: list[str]) -> Bucket:
+    """Return a bucket; problems and errors begin with the key at fault, for the caller to say of which bucket."""
+    milliseconds = _number(item.get("time"), ".time")
     seconds = int(milliseconds // 1000)
     if not 0 <= seconds <= latest:
-        raise ValueError(f"periodic_data[{index}].time {milliseconds!r} is before 1970 or in the future")
+        raise ValueError(f".time {milliseconds!r} is before 1970 or in the future")
     values: dict[str, float] = {}
-    for key in LIVE_KEYS:
-        try:
-            if item.get(key) is not None:
-                values[key] = _number(item[key], f"periodic_data[{index}].{key}")
-        except ValueError as error:
-            problems.append(str(error))
+    for key, where in _LIVE_KEYS:
+        value = item.get(key)
+        if value is not None:
+            try:
+                values[key] = _number(value, where)
+            except ValueError as error:
+                problems.append(str(error))
     return Bucket(seconds, values)
 
 
@@ -204,7 +208,7 @@ def _text(value: object, where: str) -> str:
 
 
 def _number(value: object, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError(f"{where} is {_kind(value)}, expected a number")
     try:
         finite = math.isfinite(value)
