@@ -11,22 +11,25 @@ from importer.points import Point
 from importer.sinks.graphite import GraphiteProtocol, GraphiteSink
 
 BATCH = 500
-NAMES = 3_000
-"""As many series as 1,000 apps have in livestats."""
+APPS = tuple(f"App {number}" for number in range(1_000))
+METRICS = ("appLoads", "crashes", "exceptions")
+SERIES = len(APPS) * len(METRICS)
 OURS = 1_000_000
 PEERS = 50_000
 ROUNDS = 5
 """The best of them counts: what disturbs a run only makes it slower."""
 
 
-def _value(n: int) -> float:
-    """Return a figure such as vendors give: two whole numbers, then a percentage with two decimals, and so on."""
-    return n % 100_003 if n % 3 else n % 10_007 / 100
+def _figures(start: int, count: int) -> Iterator[tuple[str, str, float, int]]:
+    """Yield app, metric, value and time as livestats has them: whole numbers, and here every third a percentage."""
+    for n in range(start, start + count):
+        value = n % 100_003 if n % 3 else n % 10_007 / 100
+        yield APPS[n // 3 % len(APPS)], METRICS[n % 3], value, 1_462_231_500 + n // SERIES * 10
 
 
 def run() -> Iterator[Figure]:
     """Measure both protocols and their peers."""
-    with started("importer.simulators.graphite", "--port", "0", "--discard") as port:
+    with started("benchmarks.discard") as port:
         ours = _rates(partial(_send_ours, int(port), "plain"), OURS)
         pickle = _rates(partial(_send_ours, int(port), "pickle"), OURS)
         one_by_one = _rates(partial(_send_singly, int(port)), PEERS)
@@ -53,8 +56,8 @@ def _send_ours(port: int, protocol: GraphiteProtocol, count: int) -> Elapsed:
     total = Elapsed()
     for start in range(0, count, COMMIT_POINTS):
         points = [
-            Point(("apteligent", f"App {n % NAMES}", "live", "appLoads"), _value(n), 1_462_231_500 + n // NAMES * 10)
-            for n in range(start, start + COMMIT_POINTS)
+            Point(("apteligent", app, "live", metric), value, timestamp)
+            for app, metric, value, timestamp in _figures(start, COMMIT_POINTS)
         ]
         with measured() as took:
             for payload in sink.encode(points):
@@ -72,21 +75,21 @@ def _client(port: int) -> graphitesend.GraphiteClient:
 def _send_singly(port: int, count: int) -> Elapsed:
     client = _client(port)
     with measured() as took:
-        for n in range(count):
-            client.send(f"App_{n % NAMES}.live.appLoads", _value(n), 1_462_231_500 + n // NAMES * 10)
+        for app, metric, value, timestamp in _figures(0, count):
+            client.send(f"{app}.live.{metric}", value, timestamp)
     client.disconnect()
     return took
 
 
 def _send_lists(port: int, count: int) -> Elapsed:
+    """Send lists; making them is not measured, as it is not for ours."""
     client = _client(port)
-    with measured() as took:
-        for start in range(0, count, BATCH):
-            client.send_list(
-                [
-                    (f"App_{n % NAMES}.live.appLoads", _value(n), 1_462_231_500 + n // NAMES * 10)
-                    for n in range(start, start + BATCH)
-                ]
-            )
+    total = Elapsed()
+    for start in range(0, count, BATCH):
+        batch = [(f"{app}.live.{metric}", value, timestamp) for app, metric, value, timestamp in _figures(start, BATCH)]
+        with measured() as took:
+            client.send_list(batch)
+        total.wall += took.wall
+        total.cpu += took.cpu
     client.disconnect()
-    return took
+    return total

@@ -26,7 +26,7 @@ def run() -> Iterator[Figure]:
     apps = ("--apps", str(APPS), "--latency", str(LATENCY_SECONDS))
     with (
         started("importer.simulators.apteligent", "--port", "0", *apps) as url,
-        started("importer.simulators.graphite", "--port", "0", "--discard") as port,
+        started("benchmarks.discard") as port,
         tempfile.TemporaryDirectory() as folder,
     ):
         environment = write_configuration(Path(folder), url, {"host": "127.0.0.1", "port": int(port)})

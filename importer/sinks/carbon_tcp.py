@@ -18,8 +18,9 @@ import socket
 import struct
 import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from importer.errors import SinkError, SinkRefused, SinkUnavailable
 
@@ -76,11 +77,22 @@ class Receiver:
                 failures[str(address[0])] = _reason(error)
         raise SinkUnavailable(self.lane, _summary(failures))
 
-    def _addresses(self) -> list[_AddressInfo]:
+    def _addresses(self) -> Sequence[_AddressInfo]:
+        if numeric := _numeric_addresses(self.host, self.port):
+            return numeric
         try:
-            return list(socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM))
+            return socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise SinkUnavailable(self.lane, f"host name does not resolve: {_reason(error)}") from error
+
+
+@lru_cache(maxsize=64)
+def _numeric_addresses(host: str, port: int) -> tuple[_AddressInfo, ...]:
+    """Return where a numeric address leads, which never changes; nothing for a name, which is looked up each time."""
+    try:
+        return tuple(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+    except OSError:
+        return ()
 
 
 def _open(connection: socket.socket, address: _Address, timeout_seconds: float) -> socket.socket:

@@ -25,6 +25,9 @@ MAX_CACHED_NAMES = 100_000
 _PLAIN_NUMBERS = (float, int)
 """Types whose `repr` has all digits; a subclass (a bool, a number of numpy) may write itself in another way."""
 
+_EXPONENT = 1e16
+"""From here on `repr` writes a float with an exponent."""
+
 _PUNCTUATION = "(){}[]!\"#$%&'*+/<=>?@\\^`|~"
 _CONTROLS = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0))))
 _WIDE_SPACES = "".join(map(chr, (0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000)))
@@ -145,10 +148,11 @@ def lines(points: Iterable[Point], names: NameTable) -> list[str]:
     """
     timestamps = _Timestamps()
     return [
-        f"{name} {text if 'e+' not in text else format_value(value)} {timestamps[point.timestamp]}"
+        f"{name} {value!r} {timestamps[point.timestamp]}"
+        if type(value := point.value) in _PLAIN_NUMBERS and -_EXPONENT < value < _EXPONENT
+        else f"{name} {format_value(value)} {timestamps[point.timestamp]}"
         for point in points
         if (name := names[(point.path, point.labels) if point.labels else point.path])
-        and (text := repr(value) if type(value := point.value) in _PLAIN_NUMBERS else format_value(value))
     ]
 
 

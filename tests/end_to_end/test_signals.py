@@ -20,7 +20,7 @@ from tests.end_to_end.world import COMMANDS, WAIT_SECONDS, World
 STOP_SECONDS = 8.0
 """A command ends within 5 s, and the machine that tests may be busy."""
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-SEEDS = 10
+SEEDS = 4
 
 
 def _random_instant(chance: random.Random, whole: Measure) -> Instant:
