@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 
 BACKOFF_BASE_SECONDS = 1.0
 BACKOFF_LIMIT_SECONDS = 300.0
-REPLAY_BURST_POINTS = 100_000
-"""A lane sends so many points unpaced: any ordinary cycle, but no long backlog."""
+REPLAY_BURST_POINTS = 250_000
+"""A lane sends so many points unpaced: a cycle of more than 2,000 apps, but no long backlog."""
 LANE_LOCK_SECONDS = 30.0
 """How long a pass waits for another process that delivers the same lane."""
 STOP_SECONDS = 3.0

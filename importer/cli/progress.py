@@ -37,6 +37,6 @@ class Progress:
 
     def _show(self, text: str) -> None:
         if text != self._shown:
-            self._out.write(f"\r{text:{len(self._shown)}}\r{text}")
+            self._out.write(f"\r{text:{len(self._shown)}}" + ("" if text else "\r"))
             self._out.flush()
             self._shown = text
