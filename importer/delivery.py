@@ -98,7 +98,7 @@ class Lane:
         """Close the sink; never raises, as what it was to deliver has been settled."""
         try:
             self.sink.close()
-        except Exception:
+        except Exception:  # a sink's bug must not keep the others open
             logger.exception("sink not closed: lane=%s", self.sink.lane)
 
     def _drain(self, tally: "_Tally") -> ImporterError | None:

@@ -13,14 +13,13 @@ from pathlib import Path
 
 from importer import outbox_salvage
 from importer.errors import OutboxError, one_line
+from importer.stores import sync_directory
 
 logger = logging.getLogger(__name__)
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x6D696F62
 """'miob' in the file's header: a SQLite file of somebody else's is not an outbox."""
-BUSY_SECONDS = 30.0
-"""How long a transaction waits for another process's; each takes milliseconds."""
 
 _SCHEMA = f"""
 PRAGMA auto_vacuum = INCREMENTAL;
@@ -145,7 +144,7 @@ def _connect(target: str) -> sqlite3.Connection:
     return sqlite3.connect(
         target,
         uri=target.startswith("file:"),
-        timeout=BUSY_SECONDS,
+        timeout=outbox_salvage.BUSY_SECONDS,
         isolation_level=None,
         check_same_thread=False,
     )
@@ -163,7 +162,7 @@ def _build(path: Path) -> Path:
 
 def _put_in_place(fresh: Path, path: Path) -> None:
     fresh.replace(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 @contextlib.contextmanager
@@ -209,11 +208,3 @@ def _mend_if_damaged(path: Path, *, clock: Callable[[], float]) -> str:
     damage = one_line(f"the outbox was damaged ({reason}); it was set aside as {aside.name}, {saved}")
     logger.warning("%s: %s", path, damage)  # the run that opened it reports it, once, as an error
     return damage
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 BUSY_SECONDS = 30.0
-"""How long a damaged file waits for another process that has it open."""
+"""How long a transaction waits for another process's; each takes milliseconds."""
 
 _SALVAGED_COLUMNS = {
     "payloads": "id, lane, format, replace_key, points, created, data",

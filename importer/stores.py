@@ -221,11 +221,11 @@ def write_private(path: Path, content: bytes | str, *, mode: int = 0o600) -> Non
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
-def _sync_directory(path: Path) -> None:
-    """Make a rename survive a power cut."""
+def sync_directory(path: Path) -> None:
+    """Make what was created, renamed or removed in a directory survive a power cut; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
