@@ -105,16 +105,26 @@ class ObjectReader:
     """Reads the keys of one JSON object or INI section, and gathers what is wrong with them.
 
     A key counts as not given when its value is null, or empty text (unless `text` is told to allow that).
-    With `accept_text` a number or truth value may be written as text: always so in INI files.
+    With `accept_text` a number or truth value may be written as text.
     """
 
-    def __init__(self, file: Path, value: object, *, where: str = "", problems: list[Problem] | None = None) -> None:
+    def __init__(
+        self,
+        file: Path,
+        value: object,
+        *,
+        where: str = "",
+        problems: list[Problem] | None = None,
+        accept_text: bool = False,
+    ) -> None:
         """Read value, found in file; `where` is put before each key in messages, as in `services.shop.`.
 
-        Give several readers one list of problems to have them told together.
+        Give several readers one list of problems to have them told together. `accept_text` is for all getters, and
+        for INI files, which hold text alone: a list there is one with a comma in it.
         """
         self.file = file
         self.where = where
+        self._accept_text = accept_text
         self.problems: list[Problem] = [] if problems is None else problems
         self._is_object = isinstance(value, dict)
         self._values = cast("dict[str, object]", value) if isinstance(value, dict) else {}
@@ -158,7 +168,7 @@ class ObjectReader:
         """Return a whole number between the two bounds, both included."""
 
         def parse(value: object) -> int | None:
-            number = _integer(value, accept_text=accept_text)
+            number = _integer(value, accept_text=accept_text or self._accept_text)
             return None if number is None or not _is_between(number, minimum, maximum) else number
 
         expected = f"a whole number{_range(minimum, maximum)}"
@@ -176,7 +186,7 @@ class ObjectReader:
         """Return a finite number between the two bounds, both included; a whole one stays an int."""
 
         def parse(value: object) -> float | None:
-            number = _number(value, accept_text=accept_text)
+            number = _number(value, accept_text=accept_text or self._accept_text)
             return None if number is None or not _is_between(number, minimum, maximum) else number
 
         expected = f"a number{_range(minimum, maximum)}"
@@ -188,7 +198,8 @@ class ObjectReader:
         def parse(value: object) -> bool | None:
             if isinstance(value, bool):
                 return value
-            return _TRUTH.get(value.strip().lower()) if accept_text and isinstance(value, str) else None
+            is_text = isinstance(value, str) and (accept_text or self._accept_text)
+            return _TRUTH.get(str(value).strip().lower()) if is_text else None
 
         return self._read(key, default, parse, expected="true or false", stand_in=False)
 
@@ -196,7 +207,7 @@ class ObjectReader:
         """Return a list of text; with `accept_text` a single text is a list of one."""
 
         def parse(value: object) -> tuple[str, ...] | None:
-            if accept_text and isinstance(value, str):
+            if isinstance(value, str) and (accept_text or self._accept_text):
                 return (value,)
             is_list_of_text = isinstance(value, list) and all(isinstance(item, str) for item in value)
             return tuple(cast("list[str]", value)) if is_list_of_text else None
@@ -219,7 +230,11 @@ class ObjectReader:
         """Return a reader of the object that key holds; it adds to the same problems. Not given: of an empty one."""
         value = self.value(key)
         return ObjectReader(
-            self.file, {} if value is None else value, where=f"{self.where}{key}.", problems=self.problems
+            self.file,
+            {} if value is None else value,
+            where=f"{self.where}{key}.",
+            problems=self.problems,
+            accept_text=self._accept_text,
         )
 
     def secret(

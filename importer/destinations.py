@@ -13,7 +13,7 @@ from importer.config import ObjectReader
 from importer.errors import ConfigError, Problem
 from importer.outbox import MAX_LANE_BYTES
 from importer.sinks import PROTOCOLS, sink_class
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 from importer.stores import load_json
 
 DEFAULT_PROTOCOL = "plain"
@@ -21,7 +21,7 @@ SHARED_KEYS = ("host", "port", "max_buffer")
 """Keys that graphite.json has always had: accepted for every protocol, so that switching it is one edit."""
 
 
-def load_destinations(path: Path, *, state: Path) -> list[Sink]:
+def load_destinations(path: Path, *, state: Path) -> list[PointSink]:
     """Return the sinks that a file describes; `state` is where the embedded store lies unless it says otherwise.
 
     Raises ConfigError with every mistake in the file.
@@ -43,7 +43,7 @@ def load_destinations(path: Path, *, state: Path) -> list[Sink]:
     return _with_own_lanes(path, sinks)
 
 
-def build_sink(keys: ObjectReader, *, state: Path) -> Sink | None:
+def build_sink(keys: ObjectReader, *, state: Path) -> PointSink | None:
     """Return the sink that keys describe; None after adding to `keys.problems` what is wrong."""
     already = len(keys.problems)
     protocol = keys.choice("protocol", PROTOCOLS, DEFAULT_PROTOCOL)
@@ -60,7 +60,7 @@ def build_sink(keys: ObjectReader, *, state: Path) -> Sink | None:
     return sink
 
 
-def _with_own_lanes(path: Path, sinks: Sequence[Sink]) -> list[Sink]:
+def _with_own_lanes(path: Path, sinks: Sequence[PointSink]) -> list[PointSink]:
     """Two destinations of one name would share a lane, and one of them would starve."""
     lanes = [sink.lane for sink in sinks]
     twice = sorted({lane for lane in lanes if lanes.count(lane) > 1})

@@ -49,6 +49,13 @@ class RetryPolicy:
     """The longest wait that a server may ask for with 429 or 503; a longer one is not waited for."""
     max_waits: int = 3
     """How many such waits one request is worth."""
+    waits_for_all: bool = True
+    """Whether such a wait holds all requests of those who share the rate limit, or this request alone."""
+
+
+def asked_pause(response: Response) -> float | None:
+    """Return how many seconds a 429 or 503 asks us to wait; None for others, and where it does not say."""
+    return response.retry_after_seconds() if response.status in (429, 503) else None
 
 
 class _Patience:
@@ -78,8 +85,9 @@ class HttpClient:
 
     Proxies of the environment are used unless `proxies` (scheme -> URL, may be empty) is given, and
     certificates are checked: with the file REQUESTS_CA_BUNDLE names if there is one, unless `verify` names
-    another or is False. ~/.netrc is never read. `retry_after` reads from a 429 or 503 how many seconds to
-    wait (None: it does not say); the wait holds `rate_limit`, thus everyone who shares it.
+    another or is False. ~/.netrc is never read. `retry_after` reads from an error answer how many seconds to
+    wait (None: it does not say); the wait holds `rate_limit`, thus everyone who shares it, unless `retries` says
+    that it does not.
     `timeout_seconds` is for one whole exchange, but looking a name up takes as long as the system lets it.
     Raises ValueError if `base_url` is not one (see `base_url()`).
     """
@@ -95,7 +103,7 @@ class HttpClient:
         proxies: Mapping[str, str] | None = None,
         verify: bool | str | Path = True,
         retries: RetryPolicy = RetryPolicy(),
-        retry_after: Callable[[Response], float | None] = Response.retry_after_seconds,
+        retry_after: Callable[[Response], float | None] = asked_pause,
         rate_limit: RateLimit | None = None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -215,15 +223,19 @@ class HttpClient:
 
     def _is_worth_repeating(self, response: Response, patience: _Patience) -> bool:
         """Whether to ask again after this answer; has waited for that, or makes everybody wait."""
-        if response.status != 429 and response.status < 500:
+        if response.status < 400:
             return False
-        seconds = self._retry_after(response) if response.status in (429, 503) else None
+        seconds = self._retry_after(response)
         if seconds is None:
-            return self._pause(patience, f"status {response.status}")
+            may_heal = response.status == 429 or response.status >= 500
+            return may_heal and self._pause(patience, f"status {response.status}")
         if not patience.accepts_wait(seconds):
             return False
         logger.warning("server wants a pause host=%s status=%d seconds=%.1f", self.host, response.status, seconds)
-        self._rate_limit.hold(seconds)
+        if self._retries.waits_for_all:
+            self._rate_limit.hold(seconds)
+        else:
+            self._wait(seconds)
         return True
 
     def _pause(self, patience: _Patience, reason: str) -> bool:
@@ -231,6 +243,9 @@ class HttpClient:
         if seconds is None:
             return False
         logger.warning("request is repeated host=%s reason=%r seconds=%.1f", self.host, reason, seconds)
+        self._wait(seconds)
+        return True
+
+    def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Stopped(f"stopped while waiting for {self.host}")
-        return True

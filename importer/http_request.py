@@ -59,6 +59,22 @@ def base_url(text: str) -> str:
     return SplitResult(parts.scheme, parts.netloc, path, "", "").geturl()
 
 
+def split_url(text: str) -> tuple[str, str]:
+    """Return an address as the base of its host and the path there, with the query if there is one.
+
+    Raises ValueError as `base_url` does.
+
+    >>> split_url("https://push.geckoboard.com/v1/send/168760-44cd?a=b")
+    ('https://push.geckoboard.com', '/v1/send/168760-44cd?a=b')
+    """
+    address, mark, query = text.partition("?")
+    parts = urlsplit(base_url(address))
+    path = (_split(address if "://" in address else f"https://{address}").path or "/") + mark + query
+    if not _PATH.fullmatch(path):
+        raise ValueError(_NO_ADDRESS)
+    return SplitResult(parts.scheme, parts.netloc, "", "", "").geturl(), path
+
+
 def _split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)

@@ -16,7 +16,7 @@ from importer.delivery import Delivery, LaneReport
 from importer.errors import ExitCode, ImporterError, OutboxError, SourceError, Stopped
 from importer.outbox import Lane, Outbox, Run, Transaction
 from importer.points import Batch, Point
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 from importer.sources.base import Missing, Source
 
 logger = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ class Job:
         name: str,
         *,
         outbox: Outbox,
-        sinks: Sequence[Sink],
+        sinks: Sequence[PointSink],
         stop: threading.Event,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -188,7 +188,7 @@ def _unseen_points(batches: Sequence[Batch], transaction: Transaction) -> Iterat
         transaction.move_cursor(cursor, position)
 
 
-def preview(sources: Iterable[Source], sinks: Sequence[Sink], cursors: Mapping[str, int], *, out: TextIO) -> str:
+def preview(sources: Iterable[Source], sinks: Sequence[PointSink], cursors: Mapping[str, int], *, out: TextIO) -> str:
     """Write what a run would send to `out`, and return what could not be obtained, in one line.
 
     With several destinations each has a line with its name before what goes there.

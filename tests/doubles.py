@@ -12,7 +12,7 @@ from typing import Self
 from importer.config import ObjectReader
 from importer.errors import SinkUnavailable
 from importer.points import Batch, Payload, Point
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 from importer.sources.base import Missing, Source
 
 WAIT_SECONDS = 30.0
@@ -29,7 +29,7 @@ def day_batch(day: int, *, cursor: str = "daily/dau", group: str = "", again: bo
     return Batch((day_point(day),), cursor, day, group, again)
 
 
-class MemorySink(Sink):
+class MemorySink(PointSink):
     """Keeps what it is given, point by point, and answers as `answers` says, which is used up from the left.
 
     An answer is an exception to raise, or a function to call with the payload; without one, it takes the payload.

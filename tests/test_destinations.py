@@ -9,13 +9,13 @@ from importer.destinations import load_destinations
 from importer.errors import ConfigError
 from importer.outbox import MAX_LANE_BYTES
 from importer.sinks import PROTOCOLS
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 from tests.apteligent import GOLDEN
 
 CARBON = {"host": "127.0.0.1", "port": 2003}
 
 
-def load(folder: Path, content: object) -> list[Sink]:
+def load(folder: Path, content: object) -> list[PointSink]:
     path = folder / "graphite.json"
     path.write_text(json.dumps(content))
     return load_destinations(path, state=folder)

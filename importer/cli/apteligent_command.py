@@ -23,7 +23,7 @@ from importer.parallel import make_pool
 from importer.paths import Directories, find_directories
 from importer.rate_limit import RateLimit
 from importer.service import Notifier, Signals
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 from importer.sources.apteligent import config
 from importer.sources.apteligent.api import ApteligentApi, rate_limit_reset
 from importer.sources.apteligent.asking import Account
@@ -103,7 +103,7 @@ class ApteligentCommand:
         return ExitCode.FAILED if failures else ExitCode.OK
 
     @contextlib.contextmanager
-    def _built(self, cursors: Callable[[], Mapping[str, int]]) -> Iterator[tuple[Plan, list[Sink]]]:
+    def _built(self, cursors: Callable[[], Mapping[str, int]]) -> Iterator[tuple[Plan, list[PointSink]]]:
         """Read the files that this command needs, and give its plan and sinks for as long as the block lasts."""
         folder = self._directories.config
         account = config.load_account(folder / "apteligent.json")

@@ -5,9 +5,9 @@ A destination is described by an object with a `protocol` and the keys of that p
 
 from importlib import import_module
 
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 
-__all__ = ["PROTOCOLS", "Sink", "sink_class"]
+__all__ = ["PROTOCOLS", "PointSink", "sink_class"]
 
 _SINKS = {
     "plain": "importer.sinks.graphite:GraphiteSink",
@@ -21,7 +21,7 @@ PROTOCOLS = tuple(_SINKS)
 """The values that the `protocol` of a destination may have."""
 
 
-def sink_class(protocol: str) -> type[Sink]:
+def sink_class(protocol: str) -> type[PointSink]:
     """Return the class of the sinks that serve a protocol, importing its module.
 
     Raises ValueError for a protocol that is not one of PROTOCOLS.
@@ -29,5 +29,5 @@ def sink_class(protocol: str) -> type[Sink]:
     if protocol not in _SINKS:
         raise ValueError(f"protocol {protocol!r} is not one of {', '.join(PROTOCOLS)}")
     module_name, _, class_name = _SINKS[protocol].partition(":")
-    found: type[Sink] = getattr(import_module(module_name), class_name)
+    found: type[PointSink] = getattr(import_module(module_name), class_name)
     return found

@@ -15,10 +15,7 @@ DEFAULT_MAX_BUFFER = 500
 
 
 class Sink(ABC):
-    """A destination: turns points into payloads, and delivers one payload at a time.
-
-    `encode` is pure. `deliver` may be called from another thread than `encode`, never from two at once.
-    """
+    """A destination: delivers one payload at a time, never two at once, from whichever thread."""
 
     family: str
     """Sinks of one family can deliver each other's payloads (graphite plain and pickle)."""
@@ -32,18 +29,6 @@ class Sink(ABC):
         self.lane = lane
         """The name of this destination in the outbox, logs and reports: stable, unique, without secrets."""
 
-    @classmethod
-    @abstractmethod
-    def from_keys(cls, keys: ObjectReader, *, state: Path) -> Self:
-        """Return the sink that a destination's keys describe; what is wrong with them is added to `keys.problems`.
-
-        `state` is the directory of the outbox, where the embedded store lies unless the keys say otherwise.
-        """
-
-    @abstractmethod
-    def encode(self, points: Iterable[Point]) -> list[Payload]:
-        """Return the payloads that hold these points, in their order."""
-
     @abstractmethod
     def deliver(self, payload: Payload) -> None:
         """Send one payload and return once the destination has it.
@@ -56,13 +41,29 @@ class Sink(ABC):
     def check(self) -> str:
         """Return one line that says what answered there, for `metrics-importer check --online`.
 
-        Sends no point. Raises SinkUnavailable or SinkRefused.
+        Sends nothing that the destination would keep. Raises SinkUnavailable or SinkRefused.
         """
-
-    def preview(self, points: Iterable[Point]) -> Iterator[str]:
-        """Yield, a line each, what `encode` of these points would send, for `--dry-run`; here as plain text."""
-        yield from lines(points, Names())
 
     def close(self) -> None:
         """Give back connections and files. Does nothing unless a sink holds some."""
         return
+
+
+class PointSink(Sink):
+    """A destination of points: turns them into payloads. `encode` is pure, and may run beside `deliver`."""
+
+    @classmethod
+    @abstractmethod
+    def from_keys(cls, keys: ObjectReader, *, state: Path) -> Self:
+        """Return the sink that a destination's keys describe; what is wrong with them is added to `keys.problems`.
+
+        `state` is the directory of the outbox, where the embedded store lies unless the keys say otherwise.
+        """
+
+    @abstractmethod
+    def encode(self, points: Iterable[Point]) -> list[Payload]:
+        """Return the payloads that hold these points, in their order."""
+
+    def preview(self, points: Iterable[Point]) -> Iterator[str]:
+        """Yield, a line each, what `encode` of these points would send, for `--dry-run`; here as plain text."""
+        yield from lines(points, Names())

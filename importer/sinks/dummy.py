@@ -7,14 +7,14 @@ from typing import Self
 
 from importer.config import ObjectReader
 from importer.points import Payload, Point
-from importer.sinks.base import DEFAULT_MAX_BUFFER, Sink
+from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink
 from importer.sinks.naming import Naming
 from importer.sinks.plain_text import Names, join_lines, lines
 
 logger = logging.getLogger(__name__)
 
 
-class DummySink(Sink):
+class DummySink(PointSink):
     """Writes the plain lines that Graphite would get to the log, at INFO, one record a payload.
 
     Raises ValueError for a max_buffer below 1.

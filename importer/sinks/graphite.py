@@ -13,7 +13,7 @@ from typing import Literal, Protocol, Self, TypeVar
 from importer.config import ObjectReader
 from importer.errors import Rejected
 from importer.points import Payload, Point
-from importer.sinks.base import DEFAULT_MAX_BUFFER, Sink
+from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink
 from importer.sinks.carbon_pickle import PickledNames, entries, frames, parse_frames
 from importer.sinks.carbon_tcp import Receiver
 from importer.sinks.naming import Naming
@@ -25,7 +25,7 @@ GraphiteProtocol = Literal["plain", "pickle"]
 _Fragment = TypeVar("_Fragment", str, bytes)
 
 
-class GraphiteSink(Sink):
+class GraphiteSink(PointSink):
     """A carbon receiver, by the plain or the pickle protocol.
 
     Raises ValueError for a host, port, protocol or max_buffer that cannot be meant.

@@ -13,7 +13,7 @@ from importer.errors import Rejected, SinkRefused
 from importer.metric_database import BUSY_TIMEOUT_SECONDS
 from importer.metric_store import MetricWriter, Row, labels_text
 from importer.points import Payload, Point
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 from importer.sinks.plain_text import Names
 
 DEFAULT_FILE = "metrics.db"
@@ -25,7 +25,7 @@ _DAY_SECONDS = 86_400
 _labels_text = lru_cache(maxsize=10_000)(labels_text)
 
 
-class SqliteSink(Sink):
+class SqliteSink(PointSink):
     """A metric store in one SQLite file, which `metrics-importer show` reads.
 
     Names are those of Graphite; labels are kept apart from them, as they are. Points older than retention_days

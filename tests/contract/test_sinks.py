@@ -12,7 +12,7 @@ import pytest
 from importer.errors import SinkError
 from importer.metric_store import MetricStore
 from importer.points import Point
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 from importer.sinks.carbon_pickle import parse_frames
 from importer.sinks.dummy import DummySink
 from importer.sinks.graphite import GraphiteProtocol, GraphiteSink
@@ -32,7 +32,7 @@ class Store(ABC):
     """Where a sink delivers to: it can go away and come back, and be read."""
 
     @abstractmethod
-    def sink(self) -> Sink:
+    def sink(self) -> PointSink:
         """Return a new sink for this store, with payloads of three points where that can be set."""
 
     @abstractmethod
@@ -56,7 +56,7 @@ class CarbonStore(Store):
         self._running = ExitStack()
         self._receivers: list[Receiver] = []
 
-    def sink(self) -> Sink:
+    def sink(self) -> PointSink:
         return GraphiteSink(host="127.0.0.1", port=self._port, protocol=self._protocol, max_buffer=3)
 
     def start(self) -> None:
@@ -83,7 +83,7 @@ class LogStore(Store):
         self._caplog = caplog
         caplog.set_level(logging.INFO)
 
-    def sink(self) -> Sink:
+    def sink(self) -> PointSink:
         return DummySink(max_buffer=3)
 
     def start(self) -> None: ...
@@ -104,7 +104,7 @@ class SqliteStore(Store):
         self._away = directory / "away"
         self._away.mkdir()
 
-    def sink(self) -> Sink:
+    def sink(self) -> PointSink:
         return SqliteSink(path=self._directory / "metrics.db")
 
     def start(self) -> None:
@@ -131,7 +131,7 @@ class SinkContract:
         raise NotImplementedError
 
     @pytest.fixture
-    def sink(self, store: Store) -> Iterator[Sink]:
+    def sink(self, store: Store) -> Iterator[PointSink]:
         """A sink whose store runs."""
         store.start()
         sink = store.sink()
@@ -139,37 +139,37 @@ class SinkContract:
         sink.close()
         store.stop()
 
-    def test_nothing_to_encode_gives_no_payload(self, sink: Sink) -> None:
+    def test_nothing_to_encode_gives_no_payload(self, sink: PointSink) -> None:
         assert sink.encode([]) == []
         assert sink.encode(iter([])) == []
 
-    def test_no_point_is_lost_or_counted_twice_by_encode(self, sink: Sink) -> None:
+    def test_no_point_is_lost_or_counted_twice_by_encode(self, sink: PointSink) -> None:
         payloads = sink.encode(iter(POINTS_OF_A_DAY))
         assert sum(payload.points for payload in payloads) == len(POINTS_OF_A_DAY)
         assert all(payload.data and payload.points for payload in payloads)
 
-    def test_encode_gives_the_same_bytes_every_time(self, sink: Sink, store: Store) -> None:
+    def test_encode_gives_the_same_bytes_every_time(self, sink: PointSink, store: Store) -> None:
         once = sink.encode(POINTS_OF_A_DAY)
         assert sink.encode(POINTS_OF_A_DAY) == once
         assert store.sink().encode(POINTS_OF_A_DAY) == once
 
-    def test_what_was_delivered_is_held(self, sink: Sink, store: Store) -> None:
+    def test_what_was_delivered_is_held(self, sink: PointSink, store: Store) -> None:
         for payload in sink.encode(POINTS_OF_A_DAY):
             sink.deliver(payload)
         assert store.held() == HELD
 
-    def test_of_two_values_for_one_time_the_later_is_held(self, sink: Sink, store: Store) -> None:
+    def test_of_two_values_for_one_time_the_later_is_held(self, sink: PointSink, store: Store) -> None:
         points = [Point(("n",), number, MAY_2016) for number in range(7)]
         for payload in sink.encode(points):
             sink.deliver(payload)
         assert store.held() == {("n", MAY_2016): 6}
 
-    def test_delivering_again_changes_nothing(self, sink: Sink, store: Store) -> None:
+    def test_delivering_again_changes_nothing(self, sink: PointSink, store: Store) -> None:
         for payload in 2 * sink.encode(POINTS_OF_A_DAY):
             sink.deliver(payload)
         assert store.held() == HELD
 
-    def test_a_new_sink_delivers_what_an_old_one_encoded(self, sink: Sink, store: Store) -> None:
+    def test_a_new_sink_delivers_what_an_old_one_encoded(self, sink: PointSink, store: Store) -> None:
         payloads = sink.encode(POINTS_OF_A_DAY)
         successor = store.sink()
         for payload in payloads:
@@ -177,21 +177,21 @@ class SinkContract:
         successor.close()
         assert store.held() == HELD
 
-    def test_preview_has_a_line_for_every_point_whatever_its_name(self, sink: Sink) -> None:
+    def test_preview_has_a_line_for_every_point_whatever_its_name(self, sink: PointSink) -> None:
         names = ("", "a\nb", "\u2028", "\x85", "\ud800", "...", "x" * 1000)
         points = [Point((name,), 1, 60, labels) for name in names for labels in ((), (("label", name),))]
         shown = list(sink.preview(iter(points)))
         assert len(shown) == len(points)
         assert all(len(line.splitlines()) == 1 for line in shown)
 
-    def test_preview_and_encode_leave_the_store_alone(self, sink: Sink, store: Store) -> None:
+    def test_preview_and_encode_leave_the_store_alone(self, sink: PointSink, store: Store) -> None:
         sink.deliver(sink.encode(POINTS_OF_A_DAY[:1])[0])
         held = store.held()
         sink.encode([Point(("n",), 1, 60)])
         list(sink.preview([Point(("n",), 1, 60)]))
         assert store.held() == held
 
-    def test_check_is_one_line_that_names_the_lane_and_delivers_nothing(self, sink: Sink, store: Store) -> None:
+    def test_check_is_one_line_that_names_the_lane_and_delivers_nothing(self, sink: PointSink, store: Store) -> None:
         sink.deliver(sink.encode(POINTS_OF_A_DAY[:1])[0])
         held = store.held()
         answer = sink.check()
@@ -199,12 +199,12 @@ class SinkContract:
         assert "\n" not in answer
         assert store.held() == held
 
-    def test_the_lane_is_the_same_for_every_sink_of_a_store(self, sink: Sink, store: Store) -> None:
+    def test_the_lane_is_the_same_for_every_sink_of_a_store(self, sink: PointSink, store: Store) -> None:
         assert store.sink().lane == sink.lane
         assert sink.lane.isprintable()
         assert sink.lane
 
-    def test_a_closed_sink_may_be_closed_again_and_used_again(self, sink: Sink, store: Store) -> None:
+    def test_a_closed_sink_may_be_closed_again_and_used_again(self, sink: PointSink, store: Store) -> None:
         sink.close()
         sink.close()
         for payload in sink.encode(POINTS_OF_A_DAY):
@@ -215,7 +215,7 @@ class SinkContract:
 class OutageContract(SinkContract):
     """What a sink promises besides when its store can go away."""
 
-    def test_points_are_delivered_after_the_store_came_back(self, sink: Sink, store: Store) -> None:
+    def test_points_are_delivered_after_the_store_came_back(self, sink: PointSink, store: Store) -> None:
         first, *others = sink.encode(POINTS_OF_A_DAY) + sink.encode(POINTS_OF_A_DAY)
         sink.deliver(first)
         store.stop()
@@ -226,7 +226,7 @@ class OutageContract(SinkContract):
             sink.deliver(payload)
         assert store.held() == HELD
 
-    def test_an_error_is_one_line_that_starts_with_the_lane(self, sink: Sink, store: Store) -> None:
+    def test_an_error_is_one_line_that_starts_with_the_lane(self, sink: PointSink, store: Store) -> None:
         (payload, *_) = sink.encode(POINTS_OF_A_DAY)
         store.stop()
         for attempt in (lambda: sink.deliver(payload), sink.check):

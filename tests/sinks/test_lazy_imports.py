@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from importer.sinks import PROTOCOLS, sink_class
-from importer.sinks.base import Sink
+from importer.sinks.base import PointSink
 
 HEAVY = (
     "graphitesend",
@@ -54,7 +54,7 @@ def test_graphitesend_is_loaded_for_naming_options_alone() -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_protocol_has_a_sink(protocol: str) -> None:
-    assert issubclass(sink_class(protocol), Sink)
+    assert issubclass(sink_class(protocol), PointSink)
 
 
 def test_an_unknown_protocol_is_told_with_the_known_ones() -> None:

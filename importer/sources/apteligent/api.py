@@ -33,7 +33,12 @@ APP_ATTRIBUTES = "appName,linkToAppStore,appVersions,latestVersionString,iconURL
 
 
 def rate_limit_reset(response: Response) -> float | None:
-    """Return how many seconds a 429 asks us to wait: `reset` in its body, as the v1.0 API gives it, or the header's."""
+    """Return how many seconds a 429 asks us to wait: `reset` in its body, as the v1.0 API gives it, or the header's.
+
+    None for other errors than 429 and 503, and where these do not say.
+    """
+    if response.status not in (429, 503):
+        return None
     try:
         answer = response.json()
     except ValueError:

@@ -1,0 +1,71 @@
+"""Requests to a store that is spoken to by HTTP, and what their failures mean for the payload in hand."""
+
+from typing import Any
+
+from importer.errors import Rejected, SinkRefused, SinkUnavailable, Stopped, TransportError, one_line
+from importer.http_client import HttpClient
+from importer.http_response import Response
+
+_REFUSALS = {
+    401: "the credentials are wrong",
+    403: "the credentials do not allow it",
+    404: "there is nothing at that address",
+    405: "the address is not one to write to",
+}
+"""Answers that are about our configuration, whatever the payload."""
+
+
+class HttpPush:
+    """A client of one store; its answers are successes, or errors of the lane it is told.
+
+    `hint` names the keys to mend where the store refuses us, such as "correct push_url or api_key".
+    """
+
+    def __init__(self, lane: str, client: HttpClient, *, hint: str) -> None:
+        self._lane = lane
+        self._client = client
+        self._hint = hint
+
+    def send(self, method: str, path: str, **request: Any) -> Response:
+        """Return the answer to a request, as `HttpClient.request` takes it, if its status is one of success (2xx).
+
+        Raises SinkUnavailable where another try may succeed, SinkRefused where our configuration is at fault, and
+        Rejected for any other answer 4xx: this payload will never be taken.
+        """
+        response = self.ask(method, path, **request)
+        self.expect_success(response)
+        return response
+
+    def ask(self, method: str, path: str, **request: Any) -> Response:
+        """Return the answer to a request, whatever its status; raises SinkUnavailable where none came."""
+        try:
+            return self._client.request(method, path, **request)
+        except TransportError as error:
+            raise SinkUnavailable(self._lane, str(error)) from error
+        except Stopped as error:
+            raise SinkUnavailable(self._lane, "the process was asked to stop") from error
+
+    def expect_success(self, response: Response) -> None:
+        """Return for an answer 2xx; else raise as `send` does."""
+        status = response.status
+        if 200 <= status < 300:
+            return
+        reason = f"HTTP {status}{_told(response)}"
+        if status in (408, 425, 429) or status >= 500:
+            raise SinkUnavailable(self._lane, reason, retry_after_seconds=response.retry_after_seconds())
+        if status in _REFUSALS:
+            raise SinkRefused(self._lane, f"{reason}: {_REFUSALS[status]}; {self._hint}")
+        if status < 400:
+            where = one_line(response.headers.get("Location", "nowhere"), limit=200)
+            raise SinkRefused(self._lane, f"{reason}: redirects to {where}; {self._hint}")
+        raise Rejected(self._lane, reason)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._client.close()
+
+
+def _told(response: Response) -> str:
+    """Return what the answer says about itself, if that is text to be read."""
+    text = one_line(response.body[:2000].decode("utf-8", "replace"), limit=300)
+    return f": {text}" if text and not text.startswith("<") else ""
