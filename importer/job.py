@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from importer.delivery import Delivery, LaneReport
+from importer.delivery import Delivery
 from importer.errors import ExitCode, ImporterError, OutboxError, SourceError, Stopped
+from importer.lane import LaneReport
 from importer.outbox import Lane, Outbox, Run, Transaction
 from importer.points import Batch, Point
 from importer.sinks.base import PointSink

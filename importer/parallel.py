@@ -8,6 +8,7 @@ The maps need nothing of a pool but the `concurrent.futures.Executor` interface,
 Dask cluster does as well.
 """
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -70,9 +71,11 @@ class DaemonExecutor(Executor):
     exit; what they have in hand is lost, which is safe: it counts only once the main thread has it.
     """
 
-    def __init__(self, width: int, name: str) -> None:
+    def __init__(self, width: int = sys.maxsize, *, name: str) -> None:
+        """`width` is the most threads there may be: they are made when a call finds none that is idle."""
         self._width = width
         self._name = name
+        self._idle = threading.Semaphore(0)
         self._work: SimpleQueue[_Work | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -87,7 +90,7 @@ class DaemonExecutor(Executor):
             if self._closed:
                 raise RuntimeError(f"pool {self._name} is closed")
             self._work.put((future, lambda: fn(*args, **kwargs)))
-            if len(self._threads) < self._width:
+            if not self._idle.acquire(blocking=False) and len(self._threads) < self._width:
                 self._start_thread()
         return future
 
@@ -116,9 +119,15 @@ class DaemonExecutor(Executor):
         self._threads.append(thread)
 
     def _serve(self) -> None:
-        while (work := self._work.get()) is not None:
+        while (work := self._next_work()) is not None:
             _run(*work)
             del work  # a thread that waits must not keep the last result alive
+
+    def _next_work(self) -> _Work | None:
+        with suppress(Empty):
+            return self._work.get_nowait()
+        self._idle.release()  # whoever submits the next call takes this back, and starts no thread for it
+        return self._work.get()
 
     def _cancel_waiting(self) -> None:
         with suppress(Empty):
@@ -152,7 +161,7 @@ def make_pool(
     if width == 1:
         yield SerialExecutor()
         return
-    pool = DaemonExecutor(width, name)
+    pool = DaemonExecutor(width, name=name)
     in_order = False
     try:
         yield pool

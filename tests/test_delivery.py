@@ -11,18 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer.delivery import (
-    BACKOFF_LIMIT_SECONDS,
-    LANE_LOCK_SECONDS,
-    REPLAY_BURST_POINTS,
-    STOP_SECONDS,
-    Delivery,
-    Lane,
-    LaneReport,
-    Pace,
-    _Worker,
-)
+from importer.delivery import BACKOFF_LIMIT_SECONDS, STOP_SECONDS, Backoff, Delivery
 from importer.errors import OutboxError, Rejected, SinkError, SinkRefused, SinkUnavailable
+from importer.lane import LANE_LOCK_SECONDS, REPLAY_BURST_POINTS, Lane, LaneReport, Pace
 from importer.outbox import Outbox
 from importer.points import Payload
 from tests.doubles import WAIT_SECONDS, FakeClock, Gate, MemorySink, unavailable
@@ -72,7 +63,7 @@ def taken(sink: MemorySink) -> list[str]:
 
 
 def lane_of(outbox: Outbox, sink: MemorySink, clock: Callable[[], float] = FakeClock()) -> Lane:  # noqa: B008 never moves
-    return Lane(outbox, sink, stop=threading.Event(), clock=clock)
+    return Lane(outbox, sink, clock=clock)
 
 
 def frozen(outbox: Outbox, *sinks: MemorySink, stop: threading.Event) -> Delivery:
@@ -180,10 +171,11 @@ def test_a_state_replaced_while_it_is_delivered_is_followed_by_the_newer_one(out
     assert waiting(outbox) == 0
 
 
-def test_a_stopped_lane_begins_no_other_payload(outbox: Outbox, stop: threading.Event) -> None:
+def test_a_stopped_lane_begins_no_other_payload(outbox: Outbox) -> None:
     add(outbox, A, "1", "2")
-    sink = MemorySink(A, answers=[lambda _: stop.set()])
-    report = Lane(outbox, sink, stop=stop, clock=FakeClock()).drain()
+    sink = MemorySink(A, answers=[lambda _: lane.stop()])
+    lane = lane_of(outbox, sink)
+    report = lane.drain()
     assert report.delivered == 1
     assert isinstance(report.error, SinkUnavailable)
     assert waiting(outbox) == 1
@@ -207,7 +199,7 @@ def test_two_processes_that_drain_one_lane_deliver_each_payload_once(tmp_path: P
         add(outbox, A, *map(str, range(50)))
         first, second = MemorySink(A), MemorySink(A)
         lanes = [
-            Lane(box, sink, stop=threading.Event(), clock=FakeClock())
+            Lane(box, sink, clock=FakeClock())
             for box, sink in ((outbox, first), (other, second))
         ]
         threads = [threading.Thread(target=lane.drain) for lane in lanes]
@@ -464,52 +456,98 @@ def test_deliver_now_does_not_wait_for_a_pause_to_end(
         assert delivery.deliver_now() == [LaneReport(A, 1, 1)]
 
 
-class Pauses:
-    """Tells how long a lane would wait after each of its failures."""
-
-    def __init__(self, outbox: Outbox, chance: Callable[[], float]) -> None:
-        self._clock = FakeClock()
-        self._worker = _Worker(lane_of(outbox, MemorySink(A)), clock=self._clock, chance=chance)
-
-    def after(self, error: SinkError | None) -> float:
-        self._worker._plan(LaneReport(A, error=error))
-        return self._worker._next_try - self._clock.now
-
-
-def test_pauses_grow_to_a_limit(outbox: Outbox) -> None:
-    pauses = Pauses(outbox, lambda: 1.0)
-    assert [pauses.after(unavailable()) for _ in range(11)] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+def test_pauses_grow_to_a_limit() -> None:
+    pauses = Backoff(chance=lambda: 1.0)
+    assert [pauses.pause_seconds(unavailable()) for _ in range(11)] == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
     for _ in range(2000):
-        assert pauses.after(unavailable()) == BACKOFF_LIMIT_SECONDS
+        assert pauses.pause_seconds(unavailable()) == BACKOFF_LIMIT_SECONDS
 
 
-def test_pauses_have_full_jitter(outbox: Outbox) -> None:
+def test_pauses_have_full_jitter() -> None:
     chances = iter([0.0, 0.5, 0.25])
-    pauses = Pauses(outbox, lambda: next(chances))
-    assert [pauses.after(unavailable()) for _ in range(3)] == [0, 1, 1]
+    pauses = Backoff(chance=lambda: next(chances))
+    assert [pauses.pause_seconds(unavailable()) for _ in range(3)] == [0, 1, 1]
 
 
-def test_a_success_begins_the_pauses_anew(outbox: Outbox) -> None:
-    pauses = Pauses(outbox, lambda: 1.0)
-    failed = [pauses.after(unavailable()) for _ in range(3)]
-    assert pauses.after(None) == math.inf
-    assert (failed, pauses.after(unavailable())) == ([1, 2, 4], 1)
+def test_a_success_begins_the_pauses_anew() -> None:
+    pauses = Backoff(chance=lambda: 1.0)
+    failed = [pauses.pause_seconds(unavailable()) for _ in range(3)]
+    assert pauses.pause_seconds(None) == math.inf
+    assert (failed, pauses.pause_seconds(unavailable())) == ([1, 2, 4], 1)
 
 
-def test_a_store_is_left_alone_for_as_long_as_it_asks(outbox: Outbox) -> None:
-    pauses = Pauses(outbox, lambda: 1.0)
-    assert pauses.after(unavailable(retry_after_seconds=900)) == 900
-    assert pauses.after(unavailable(retry_after_seconds=0.1)) == 2
-    assert pauses.after(unavailable(retry_after_seconds=-5)) == 4
+def test_a_store_is_left_alone_for_as_long_as_it_asks() -> None:
+    pauses = Backoff(chance=lambda: 1.0)
+    assert pauses.pause_seconds(unavailable(retry_after_seconds=900)) == 900
+    assert pauses.pause_seconds(unavailable(retry_after_seconds=0.1)) == 2
+    assert pauses.pause_seconds(unavailable(retry_after_seconds=-5)) == 4
 
 
-def test_a_refusal_plans_no_other_try(outbox: Outbox) -> None:
-    assert Pauses(outbox, lambda: 1.0).after(SinkRefused(A, "401")) == math.inf
+def test_a_refusal_plans_no_other_try() -> None:
+    assert Backoff(chance=lambda: 1.0).pause_seconds(SinkRefused(A, "401")) == math.inf
 
 
 def test_threads_end_with_the_block(outbox: Outbox, stop: threading.Event) -> None:
     before = threading.active_count()
     with frozen(outbox, *(MemorySink(f"memory://{number}") for number in range(5)), stop=stop) as delivery:
         delivery.deliver_now()
-        assert threading.active_count() == before + 5
+        assert before < threading.active_count() <= before + 6
     assert threading.active_count() == before
+
+
+def test_lanes_that_are_asked_one_by_one_share_a_thread(outbox: Outbox, stop: threading.Event) -> None:
+    before = threading.active_count()
+    lanes = [f"memory://{number}" for number in range(50)]
+    with frozen(outbox, *map(MemorySink, lanes), stop=stop) as delivery:
+        for lane in lanes:
+            delivery.deliver_now([lane])
+        assert threading.active_count() < before + 10
+
+
+# ---- other destinations while it runs
+
+
+def test_only_the_lanes_that_are_named_are_tried(outbox: Outbox, stop: threading.Event) -> None:
+    add(outbox, A, "a")
+    add(outbox, B, "b")
+    first, second = MemorySink(A), MemorySink(B)
+    with frozen(outbox, first, second, stop=stop) as delivery:
+        assert delivery.deliver_now([B]) == [LaneReport(B, 1, 1)]
+        assert first.attempts.empty()
+        delivery.nudge([A])
+        first.next_attempt()
+
+
+def test_a_destination_that_is_left_out_is_closed_and_the_others_go_on(outbox: Outbox, stop: threading.Event) -> None:
+    add(outbox, A, "a")
+    add(outbox, B, "b")
+    gone, stays = MemorySink(A), MemorySink(B)
+    with frozen(outbox, gone, stays, stop=stop) as delivery:
+        delivery.replace([stays])
+        assert (gone.closed, stays.closed) == (True, False)
+        assert delivery.deliver_now() == [LaneReport(B, 1, 1)]
+    assert waiting(outbox, A) == 1
+
+
+def test_a_destination_that_is_replaced_finishes_what_it_has_in_hand(tmp_path: Path, stop: threading.Event) -> None:
+    gate = Gate()
+    old, new = MemorySink(A, answers=[gate]), MemorySink(A)
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        add(outbox, A, "1", "2")
+        with frozen(outbox, old, stop=stop) as delivery:
+            delivery.nudge()
+            gate.wait_until_entered()
+            delivery.replace([new])
+            waiter = threading.Thread(target=delivery.deliver_now)
+            waiter.start()
+            gate.open()
+            waiter.join(WAIT_SECONDS)
+    assert (taken(old), taken(new)) == (["1"], ["2"])
+    assert old.closed
+
+
+def test_a_destination_that_comes_in_is_delivered_to(outbox: Outbox, stop: threading.Event) -> None:
+    add(outbox, B, "b")
+    with frozen(outbox, MemorySink(A), stop=stop) as delivery:
+        delivery.replace([MemorySink(A), MemorySink(B)])
+        assert delivery.deliver_now() == [LaneReport(A), LaneReport(B, 1, 1)]

@@ -261,11 +261,17 @@ def test_a_closed_pool_takes_nothing(stop: threading.Event) -> None:
 
 def test_the_executor_protocol_is_kept() -> None:
     executor: Executor
-    with DaemonExecutor(2, "test") as executor:
+    with DaemonExecutor(2, name="test") as executor:
         future = executor.submit(int, "ff", base=16)
         failed = executor.submit(int, "x")
     assert future.result() == 255
     assert isinstance(failed.exception(), ValueError)
+
+
+def test_a_thread_that_is_idle_takes_the_next_call() -> None:
+    with DaemonExecutor(name="test") as executor:
+        names = {executor.submit(lambda: threading.current_thread().name).result() for _ in range(20)}
+        assert len(names) <= 2  # the first may not be back yet when the second call comes
 
 
 def test_a_pool_without_threads_is_refused(stop: threading.Event) -> None:
