@@ -15,7 +15,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Final, Protocol, TypeVar, cast
 from importer.credentials import Secret
 from importer.errors import ConfigError, Problem
 from importer.stores import load_json, load_text
+from importer.verbatim import quote_values
 
 __all__ = ["REQUIRED", "ObjectReader", "Unusable", "load_ini", "load_json", "load_text"]
 
@@ -36,15 +37,18 @@ class Unusable:
     """What is wrong with it, for a Problem."""
 
 
-def load_ini(path: Path, *, list_values: bool = True, interpolation: bool = True) -> dict[str, object]:
+def load_ini(
+    path: Path, *, list_values: bool = True, interpolation: bool = True, verbatim: Collection[str] = ()
+) -> dict[str, object]:
     """Return what a ConfigObj file holds: text, lists of text (with `list_values`), and sections as dicts.
 
-    With `interpolation` each `%(name)s` is filled in; where that fails the value is an Unusable.
+    With `interpolation` each `%(name)s` is filled in; where that fails the value is an Unusable. The values of the
+    `verbatim` keys are text as it stands, commas and all (see `importer.verbatim`).
     Raises ConfigError, with the line, for what `load_text` refuses and for each parse error.
     """
     import configobj  # here, since most commands read no INI file
 
-    lines = load_text(path).split("\n")
+    lines = quote_values(load_text(path).split("\n"), keys=verbatim)
     try:
         parsed = configobj.ConfigObj(lines, list_values=list_values, interpolation=interpolation)
         return _plain(parsed)
