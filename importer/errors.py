@@ -39,6 +39,11 @@ class ImporterError(Exception):
 
     exit_code = ExitCode.FAILED
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What to tell a person, line by line."""
+        return (str(self),)
+
 
 class Stopped(ImporterError):
     """A wait was cut short because the process was asked to stop."""
@@ -78,6 +83,11 @@ class ConfigError(ImporterError):
     def __init__(self, problems: Problem | Sequence[Problem]) -> None:
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         super().__init__("; ".join(map(str, self.problems)))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """A line for each mistake."""
+        return tuple(map(str, self.problems))
 
 
 class TransportError(ImporterError):

@@ -95,7 +95,7 @@ def _finite(text: str) -> float:
     return value
 
 
-class _Stamp(NamedTuple):
+class FileStamp(NamedTuple):
     """What tells one state of a file from another; the change time because a chmod can make it readable."""
 
     device: int
@@ -106,12 +106,13 @@ class _Stamp(NamedTuple):
     modified_seconds: float
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def file_stamp(path: Path) -> FileStamp | None:
+    """Return what tells the state that a file is in from others; None where there is no such file."""
     try:
         found = path.stat()
     except OSError:
         return None
-    return _Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mtime)
+    return FileStamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_mtime)
 
 
 class Reloading(Generic[T]):
@@ -125,7 +126,7 @@ class Reloading(Generic[T]):
         self.path = path
         self._load = load
         self._lock = threading.Lock()
-        self._seen = _stamp(path)
+        self._seen = file_stamp(path)
         self._value = load(path)
         self._loaded = self._seen
 
@@ -143,7 +144,7 @@ class Reloading(Generic[T]):
             return self._loaded.modified_seconds if self._loaded else 0.0
 
     def _follow(self) -> None:
-        found = _stamp(self.path)
+        found = file_stamp(self.path)
         if found == self._seen:
             return
         self._seen = found  # before reading: what is written meanwhile is noticed the next time

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from importer import __version__
-from importer.errors import ConfigError, ExitCode, ImporterError, UsageError, one_line
+from importer.errors import ExitCode, ImporterError, UsageError, one_line
 
 logger = logging.getLogger(__name__)
 
@@ -85,10 +85,9 @@ def run_command(
         return _end(ExitCode.FAILED)
 
 
-def tell(name: str, error: ImporterError) -> None:
-    """Print an error on standard error: a line each for the mistakes in configuration files, else one line."""
-    lines = error.problems if isinstance(error, ConfigError) else (error,)
-    for line in lines:
+def tell(name: str, error: ImporterError | str) -> None:
+    """Print what is wrong on standard error: a line each for the mistakes in configuration files, else one line."""
+    for line in error.lines if isinstance(error, ImporterError) else [error]:
         _print_line(f"{name}: {line}")
 
 
