@@ -30,7 +30,17 @@ from importer.rate_limit import RateLimit
 if TYPE_CHECKING:
     from importer.http_transport import Transport
 
-__all__ = ["USER_AGENT", "BadJson", "Headers", "HttpClient", "Parameters", "Response", "RetryPolicy", "base_url"]
+__all__ = [
+    "USER_AGENT",
+    "BadJson",
+    "Headers",
+    "HttpClient",
+    "HttpClients",
+    "Parameters",
+    "Response",
+    "RetryPolicy",
+    "base_url",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -249,3 +259,32 @@ class HttpClient:
     def _wait(self, seconds: float) -> None:
         if self._stop.wait(seconds):
             raise Stopped(f"stopped while waiting for {self.host}")
+
+
+class HttpClients:
+    """One client for each host, made at the first use and shared from then on; may be used from several threads.
+
+    `make` returns a new client of a base URL, and raises ValueError if it is none. No more than `limit` are kept: a
+    vendor that sends us to ever new hosts does not fill the memory.
+    """
+
+    def __init__(self, make: Callable[[str], HttpClient] = HttpClient, *, limit: int = 1000) -> None:
+        self._make = make
+        self._limit = limit
+        self._clients: dict[str, HttpClient] = {}
+        self._lock = threading.Lock()
+
+    def get(self, base_url: str) -> HttpClient:
+        """Return the client of a base URL."""
+        with self._lock:
+            client = self._clients.pop(base_url, None) or self._make(base_url)
+            self._clients[base_url] = client  # behind the others: the first is the one unused for longest
+            if len(self._clients) > self._limit:
+                self._clients.pop(next(iter(self._clients))).close()
+            return client
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()

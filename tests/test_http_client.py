@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from urllib3.exceptions import HTTPError
 
 from importer.errors import Stopped, TransportError
-from importer.http_client import BadJson, HttpClient, Response, RetryPolicy, base_url
+from importer.http_client import BadJson, HttpClient, HttpClients, Response, RetryPolicy, base_url
 from importer.http_failure import explain
 from importer.rate_limit import RateLimit
 from tests.http_servers import (
@@ -523,6 +523,36 @@ def test_a_server_that_always_wants_a_pause_is_left_in_the_end(client_for: Calla
     assert (len(server.seen), limit.held) == (4, [1.0, 1.0, 1.0])
 
 
+def test_a_wait_may_be_for_one_request_alone(client_for: Callable[..., HttpClient]) -> None:
+    limit = Holds()
+    alone = RetryPolicy(waits_for_all=False)
+    with book_server(Answer(429, headers={"Retry-After": "0"}), Answer()) as server:
+        assert client_for(server.url, rate_limit=limit, retries=alone).request("GET", "/").status == 200
+    assert (len(server.seen), limit.held) == (2, [])
+
+
+def test_a_stop_ends_a_wait_for_one_request_alone(client_for: Callable[..., HttpClient]) -> None:
+    stop = threading.Event()
+
+    def say_and_stop(response: Response) -> float:
+        stop.set()
+        return 60.0
+
+    alone = RetryPolicy(waits_for_all=False)
+    with book_server(Answer(429)) as server:
+        client = client_for(server.url, retries=alone, retry_after=say_and_stop, stop=stop)
+        with pytest.raises(Stopped):
+            client.request("GET", "/")
+
+
+def test_a_vendor_may_ask_for_a_wait_by_any_error(client_for: Callable[..., HttpClient]) -> None:
+    limit = Holds()
+    with book_server(Answer(400, b'{"reset": 5}'), Answer()) as server:
+        client = client_for(server.url, rate_limit=limit, retry_after=body_reset)
+        assert client.request("GET", "/").status == 200
+    assert limit.held == [5.0]
+
+
 def test_too_many_requests_without_a_time_is_repeated_like_an_error(client_for: Callable[..., HttpClient]) -> None:
     with book_server(Answer(429), Answer()) as server:
         assert client_for(server.url).request("GET", "/").status == 200
@@ -835,3 +865,39 @@ def test_a_server_that_is_used_by_a_client_that_was_closed_is_asked_again(
         client.close()
         client.request("GET", "/")
     assert len(server.connections) == 2
+
+
+# ---- many hosts
+
+
+def test_a_host_has_one_client() -> None:
+    clients = HttpClients()
+    assert clients.get("https://a.example") is clients.get("https://a.example")
+    assert clients.get("https://a.example") is not clients.get("https://b.example")
+
+
+def test_the_client_that_is_unused_for_longest_goes_when_there_are_too_many() -> None:
+    made: list[str] = []
+
+    def make(url: str) -> HttpClient:
+        made.append(url)
+        return HttpClient(url)
+
+    clients = HttpClients(make, limit=2)
+    for host in ("a", "b", "a", "c", "a", "b"):
+        clients.get(f"https://{host}.example")
+    assert made == [f"https://{host}.example" for host in ("a", "b", "c", "b")]
+
+
+def test_what_is_no_base_url_has_no_client() -> None:
+    with pytest.raises(ValueError, match="not an address"):
+        HttpClients().get("https://")
+
+
+def test_clients_are_closed_together() -> None:
+    with book_server(Answer()) as server:
+        clients = HttpClients()
+        clients.get(server.url).request("GET", "/")
+        clients.close()
+        assert clients.get(server.url).request("GET", "/").status == 200
+    assert {seen.connection for seen in server.seen} == {1, 2}
