@@ -55,17 +55,18 @@ class Receiver:
         something answers that is no Graphite receiver.
         """
         deadline = self.clock() + self.timeout_seconds
-        with self._connect(deadline) as connection:
+        with self.connect(deadline) as connection:
             try:
                 _Exchange(self, connection, deadline).run(data)
             except OSError as error:
-                _discard(connection)
-                raise SinkUnavailable(self.lane, f"{_reason(error)} before everything was read") from error
+                discard(connection)
+                raise SinkUnavailable(self.lane, f"{reason_of(error)} before everything was read") from error
             except SinkError:
-                _discard(connection)
+                discard(connection)
                 raise
 
-    def _connect(self, deadline: float) -> socket.socket:
+    def connect(self, deadline: float) -> socket.socket:
+        """Return a new connection that does not block; `deadline` is a time of `clock`. Raises SinkUnavailable."""
         failures: dict[str, str] = {}
         for family, kind, protocol, _, address in self._addresses():
             seconds = max(min(self.connect_timeout_seconds, deadline - self.clock()), 0.001)
@@ -74,7 +75,7 @@ class Receiver:
             except TimeoutError:
                 failures[str(address[0])] = f"no answer within {seconds:.3g} s"
             except OSError as error:
-                failures[str(address[0])] = _reason(error)
+                failures[str(address[0])] = reason_of(error)
         raise SinkUnavailable(self.lane, _summary(failures))
 
     def _addresses(self) -> Sequence[_AddressInfo]:
@@ -83,7 +84,7 @@ class Receiver:
         try:
             return socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         except OSError as error:
-            raise SinkUnavailable(self.lane, f"host name does not resolve: {_reason(error)}") from error
+            raise SinkUnavailable(self.lane, f"host name does not resolve: {reason_of(error)}") from error
 
 
 @lru_cache(maxsize=64)
@@ -119,7 +120,7 @@ class _Exchange:
         self._write(memoryview(data))
         self._connection.shutdown(socket.SHUT_WR)
         self._await_end()
-        if _unacknowledged_bytes(self._connection):
+        if unacknowledged_bytes(self._connection):
             raise self._closed_early()
 
     def _write(self, unsent: memoryview) -> None:
@@ -164,18 +165,19 @@ class _Exchange:
             raise SinkRefused(self._receiver.lane, f"a server that {does} listens there; correct host or port")
 
 
-def _unacknowledged_bytes(connection: socket.socket) -> int:
+def unacknowledged_bytes(connection: socket.socket) -> int:
     """Return how much of what we sent, our end-of-file included, the other side has not acknowledged."""
     (count,) = _INT.unpack(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(_INT.size)))
     return int(count)
 
 
-def _discard(connection: socket.socket) -> None:
+def discard(connection: socket.socket) -> None:
     """Let closing reset the connection: after an orderly end the receiver could take half a last line for a whole."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
 
 
-def _reason(error: OSError) -> str:
+def reason_of(error: OSError) -> str:
+    """Return what the system says about an error, for the middle of a sentence."""
     return (error.strerror or str(error)).lower()
 
 
