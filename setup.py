@@ -8,7 +8,10 @@ from setuptools import find_packages, setup
 HERE = Path(__file__).parent
 VERSION = re.findall(r'^__version__ = "(.+)"$', (HERE / "importer/__init__.py").read_text(), re.M)
 
+KAFKA_REQUIREMENTS = ["confluent-kafka>=2.6"]
+
 TEST_REQUIREMENTS = [
+    *KAFKA_REQUIREMENTS,
     "codespell",
     "coverage[toml]",
     "hypothesis",
@@ -28,22 +31,28 @@ setup(
     long_description_content_type="text/x-rst",
     license="MIT",
     python_requires=">=3.11",
-    packages=find_packages(include=["importer", "importer.*"]),
+    packages=find_packages(include=["importer", "importer.*"]) + find_packages("compat"),
+    package_dir={name: f"compat/{name}" for name in find_packages("compat") if "." not in name},
     package_data={"importer": ["py.typed"]},
     install_requires=[
         "configobj>=5.0.9",
         "graphitesend>=0.10.0",
         "plotext>=6.1,<7",
+        "prometheus-client>=0.16",
+        "python-daemon>=3.0",
         "requests>=2.31",
         "urllib3>=2",
     ],
-    extras_require={"test": TEST_REQUIREMENTS},
+    extras_require={"kafka": KAFKA_REQUIREMENTS, "test": TEST_REQUIREMENTS},
     entry_points={
         "console_scripts": [
             f"{script} = importer.cli.apteligent:{command}"
             for command in ("dailyjobs", "livestats", "groupedby", "servicestats")
             for script in (command, f"{command}.py")
         ]
+        + [f"{script} = importer.cli.leexport:main" for script in ("leexportpy", "leexport")]
+        + [f"{script} = importer.cli.tokens:{script.replace('-', '_')}" for script in ("stats-token", "tokenhelper")]
+        + ["accesshelper = importer.cli.access_helper:main"]
         + ["metrics-importer = importer.cli.metrics_importer:main"],
     },
 )

@@ -143,7 +143,7 @@ def _outcome(main: Callable[[Ready], int], pid_file: PidFile, report: _Report) -
         return (error.code if isinstance(error.code, int) else ExitCode.FAILED), ""
     except ImporterError as error:
         logger.error("background process ended: %s", error)
-        return error.exit_code, one_line(redact(str(error)))
+        return error.exit_code, "\n".join(one_line(redact(line)) for line in error.lines)
     except Exception as error:
         logger.exception("background process ended")
         return ExitCode.FAILED, one_line(redact(f"{type(error).__name__}: {error}"))

@@ -35,7 +35,7 @@ def load_destinations(path: Path, *, state: Path) -> list[PointSink]:
     for number, description in enumerate(descriptions, start=1):
         where = f"[{number}] " if isinstance(content, list) else ""
         keys = ObjectReader(path, description, where=where, problems=problems)
-        sink = build_sink(keys, state=state)
+        sink = _build_described(keys, state=state)
         if sink is not None:
             sinks.append(sink)
     if problems:
@@ -43,21 +43,25 @@ def load_destinations(path: Path, *, state: Path) -> list[PointSink]:
     return _with_own_lanes(path, sinks)
 
 
-def build_sink(keys: ObjectReader, *, state: Path) -> PointSink | None:
-    """Return the sink that keys describe; None after adding to `keys.problems` what is wrong."""
+def build_sink(keys: ObjectReader, *, state: Path, protocol: str) -> PointSink | None:
+    """Return the sink that keys describe, by one of PROTOCOLS; None after adding to `keys.problems` what is wrong."""
+    already = len(keys.problems)
+    sink = sink_class(protocol).from_keys(keys, state=state)
+    sink.outbox_max_bytes = keys.integer("outbox_max_bytes", MAX_LANE_BYTES, minimum=1)
+    return sink if len(keys.problems) == already else None
+
+
+def _build_described(keys: ObjectReader, *, state: Path) -> PointSink | None:
+    """Return the sink of a description that has nothing else in it, as `build_sink` does."""
     already = len(keys.problems)
     protocol = keys.choice("protocol", PROTOCOLS, DEFAULT_PROTOCOL)
     if len(keys.problems) > already:
         return None
-    sink = sink_class(protocol).from_keys(keys, state=state)
-    max_bytes = keys.integer("outbox_max_bytes", MAX_LANE_BYTES, minimum=1)
+    sink = build_sink(keys, state=state, protocol=protocol)
     for key in SHARED_KEYS:
         keys.value(key)
     keys.refuse_unknown()
-    if sink is None or len(keys.problems) > already:
-        return None
-    sink.outbox_max_bytes = max_bytes
-    return sink
+    return sink if len(keys.problems) == already else None
 
 
 def _with_own_lanes(path: Path, sinks: Sequence[PointSink]) -> list[PointSink]:

@@ -216,4 +216,4 @@ def preview(sources: Iterable[Source], sinks: Sequence[PointSink], cursors: Mapp
 def _describe(lane: LaneReport) -> str:
     if lane.error is not None:
         return f"not delivered, kept: {lane.error}"
-    return f"{lane.lane}: {lane.rejected} payloads set aside; see 'metrics-importer outbox list'"
+    return f"{lane.lane}: {lane.rejected} payloads set aside: {lane.rejection}; see 'metrics-importer outbox list'"

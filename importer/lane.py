@@ -38,6 +38,8 @@ class LaneReport:
     """Payloads that were set aside."""
     error: ImporterError | None = None
     """What ended the pass before the lane was empty; None if it is."""
+    rejection: str = ""
+    """Why the last of the rejected payloads was set aside."""
 
     @property
     def failed(self) -> bool:
@@ -85,7 +87,7 @@ class Lane:
         except Exception as bug:  # a thread that died of it would keep everybody who waits for its report
             logger.exception("lane failed: lane=%s", self.sink.lane)
             error = _bug(self.sink, bug)
-        return LaneReport(self.sink.lane, tally.delivered, tally.points, tally.rejected, error)
+        return LaneReport(self.sink.lane, tally.delivered, tally.points, tally.rejected, error, tally.rejection)
 
     def stop(self) -> None:
         """Let the pass under way begin no other payload."""
@@ -136,6 +138,7 @@ class Lane:
             logger.error("payload set aside: %s id=%d points=%d", error, stored.id, stored.payload.points)
             self._outbox.reject(stored, error.reason)
             tally.rejected += 1
+            tally.rejection = error.reason
             return None
         except SinkError as error:
             return error
@@ -157,3 +160,4 @@ class _Tally:
     delivered: int = field(default=0)
     points: int = field(default=0)
     rejected: int = field(default=0)
+    rejection: str = field(default="")

@@ -148,20 +148,22 @@ def _run(future: Future[Value], call: Callable[[], Value]) -> None:
 
 @contextmanager
 def make_pool(
-    width: int, name: str, *, stop: threading.Event, grace_seconds: float = GRACE_SECONDS
+    width: int | None, name: str, *, stop: threading.Event, grace_seconds: float = GRACE_SECONDS
 ) -> Iterator[Executor]:
-    """Give an Executor of that many threads; one that runs in the caller's thread if width is 1.
+    """Give an Executor of that many threads, of one for each call under way if width is None.
+
+    If width is 1, it runs calls in the caller's thread.
 
     Leaving waits for the calls that were submitted. Once `stop` is set, or after an exception, those that have
     not begun are cancelled and those that run are waited for no longer than `grace_seconds`.
     Raises ValueError for a width below 1.
     """
-    if width < 1:
+    if width is not None and width < 1:
         raise ValueError(f"a pool needs at least one thread, not {width}")
     if width == 1:
         yield SerialExecutor()
         return
-    pool = DaemonExecutor(width, name=name)
+    pool = DaemonExecutor(name=name) if width is None else DaemonExecutor(width, name=name)
     in_order = False
     try:
         yield pool

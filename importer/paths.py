@@ -52,6 +52,17 @@ def apteligent_places(platform: str = sys.platform) -> Places:
     }
 
 
+def leexport_places() -> Places:
+    """Return the places where leexportpy has always looked; its configuration file is named on its command line."""
+    return {
+        Kind.CONFIG: ("/etc/{project}",),
+        Kind.CACHE: ("/var/cache/{project}",),
+        Kind.LOG: ("/var/log",),
+        Kind.STATE: _STATE_PLACES,
+        Kind.RUN: ("/var/run",),
+    }
+
+
 def _home() -> Path | None:
     try:
         return Path.home()
@@ -143,10 +154,14 @@ class DirectoryFinder:
 
     def existing_state(self) -> Path | None:
         """Return what `state` would, or None where it would have to be made: for looking at an outbox."""
-        found = self.existing(Kind.STATE) or self.existing(Kind.CACHE)
-        if found is None and os.path.lexists(self._makeshift_path()):
-            return self._makeshift_directory()
-        return found
+        return self.existing(Kind.STATE) or self.existing(Kind.CACHE) or self._existing_makeshift()
+
+    def existing_run(self) -> Path | None:
+        """Return what `run` would, or None where it would have to be made: for stopping a process."""
+        return self.existing(Kind.RUN) or self._existing_makeshift()
+
+    def _existing_makeshift(self) -> Path | None:
+        return self._makeshift_directory() if os.path.lexists(self._makeshift_path()) else None
 
     def existing(self, kind: Kind) -> Path | None:
         """Return the first usable directory of a kind, or None. Makes nothing."""

@@ -117,7 +117,7 @@ def test_a_rejected_payload_is_set_aside_and_the_rest_goes_on(outbox: Outbox, ca
     add(outbox, A, "1", "2", "3")
     sink = MemorySink(A, answers=[lambda _: None, Rejected(A, "400: no such field")])
     report = lane_of(outbox, sink).drain()
-    assert report == LaneReport(A, delivered=2, points=2, rejected=1)
+    assert report == LaneReport(A, delivered=2, points=2, rejected=1, rejection="400: no such field")
     assert report.failed
     assert taken(sink) == ["1", "3"]
     assert [(reject.lane, reject.bytes, reject.reason) for reject in outbox.rejects()] == [(A, 1, "400: no such field")]

@@ -183,7 +183,7 @@ def test_a_refusal_fails_the_run_with_one_line(job: Job, outbox: Outbox, sink: M
 def test_a_rejected_payload_fails_the_run(job: Job, outbox: Outbox, sink: MemorySink) -> None:
     sink.answers.append(Rejected(A, "400"))
     report = run(job, ScriptedSource(day_batch(1), day_batch(2)))
-    assert report.failures == [f"{A}: 1 payloads set aside; see 'metrics-importer outbox list'"]
+    assert report.failures == [f"{A}: 1 payloads set aside: 400; see 'metrics-importer outbox list'"]
     assert (report.exit_code, days(sink), len(outbox.rejects())) == (ExitCode.FAILED, [2], 1)
 
 

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from importer.errors import Problem, UsageError
-from importer.paths import DirectoryFinder, Places, apteligent_places
+from importer.paths import DirectoryFinder, Places, apteligent_places, leexport_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,9 @@ _APTELIGENT = Project(
     "importer.cli.apteligent_files:FILES",
 )
 
-PROJECTS = {project.name: project for project in (_APTELIGENT,)}
+_LEEXPORT = Project("leexportpy", ("leexportpy",), "importer.cli.leexport_files:FILES", leexport_places)
+
+PROJECTS = {project.name: project for project in (_APTELIGENT, _LEEXPORT)}
 """Every project by its usual name."""
 
 

@@ -14,6 +14,11 @@ _SINKS = {
     "pickle": "importer.sinks.graphite:GraphiteSink",
     "dummy": "importer.sinks.dummy:DummySink",
     "sqlite": "importer.sinks.sqlite:SqliteSink",
+    "influxdb": "importer.sinks.influxdb:InfluxdbSink",
+    "prometheus": "importer.sinks.prometheus:PrometheusSink",
+    "kafka": "importer.sinks.kafka:KafkaSink",
+    "hosted_graphite": "importer.sinks.hosted_graphite:HostedGraphiteSink",
+    "file": "importer.sinks.file:FileSink",
 }
 """What serves a protocol: module and class, imported on use so that nobody pays for another one's client."""
 

@@ -7,6 +7,9 @@ PROGRAMS = {
     "carbon-cache": "graphite-carbon",
     "carbon-c-relay": "carbon-c-relay",
     "victoria-metrics": "victoria-metrics",
+    "influxd": "influxdb",
+    "prometheus": "prometheus",
+    "prometheus-pushgateway": "prometheus-pushgateway",
 }
 """Program, as named in `pytest.mark.server(...)` -> package; the systemd unit has the program's name."""
 

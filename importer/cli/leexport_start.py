@@ -1,0 +1,117 @@
+"""What `leexportpy start` does, once its command line is understood."""
+
+import argparse
+import contextlib
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from importer import logs
+from importer.cli.command import tell
+from importer.cli.leexport import NAME
+from importer.cli.progress import Progress
+from importer.daemon import run_in_background
+from importer.errors import ConfigError, ExitCode
+from importer.http_client import HttpClients
+from importer.leexport.config import Configuration, ConfigurationReader
+from importer.leexport.engine import Engine
+from importer.leexport.once import dry_run, run_once
+from importer.outbox import Outbox
+from importer.paths import DirectoryFinder, leexport_places
+from importer.pid_file import AlreadyRunning
+from importer.service import Notifier, Signals
+from importer.sinks.push_client import push_client
+
+logger = logging.getLogger(__name__)
+
+LOG_FORMAT = "%(asctime)s - %(levelname)s - %(name)s - %(threadName)s - %(message)s"
+_LOGGERS = ("", "importer", "leexportpy")
+"""Users' services log by names of their own."""
+
+
+def start(options: argparse.Namespace) -> ExitCode:
+    """Run the searches of a file as the options say; raises ImporterError."""
+    finder = DirectoryFinder(NAME, leexport_places())
+    if options.daemonize:
+        return _start_daemon(options.config_file.absolute(), finder)
+    logs.setup(
+        NAME,
+        directory=None,
+        quiet=True,
+        console=sys.stdout,
+        console_level=logging.INFO,
+        console_format=LOG_FORMAT,
+        loggers=_LOGGERS,
+    )
+    if options.once or options.dry_run:
+        return _run_once(options, finder)
+    print("Trying to run the app...")
+    print("Running in foreground, CTRL+C to exit the process.", flush=True)
+    return _serve(options.config_file, finder, ready=lambda: None)
+
+
+def pid_path(run_directory: Path) -> Path:
+    """Return the pid file in a directory for such."""
+    return run_directory / f"{NAME}.pid"
+
+
+def _start_daemon(path: Path, finder: DirectoryFinder) -> ExitCode:
+    pid_file = pid_path(finder.run())
+    log_directory = finder.log()
+    log_file = log_directory / f"{NAME}.log"
+    with contextlib.suppress(BrokenPipeError):  # as in `leexportpy start -d | true`: it starts all the same
+        print("Trying to run the app...")
+        print(f"Trying to run in daemonized mode. Check log file for further insight: {log_file}", flush=True)
+
+    def serve(ready: Callable[[], None]) -> int:
+        logs.setup(NAME, directory=log_directory, quiet=True, file_format=LOG_FORMAT, loggers=_LOGGERS)
+        return _serve(path, finder, ready=ready)
+
+    try:
+        return ExitCode(run_in_background(serve, pid_file=pid_file))
+    except AlreadyRunning:
+        print(f"Tried to run the app but an existing pid file found. {pid_file}")
+        return ExitCode.FAILED
+
+
+def _serve(path: Path, finder: DirectoryFinder, *, ready: Callable[[], None]) -> ExitCode:
+    """Run the searches until asked to stop; `ready` is called when the configuration was found to be of use."""
+    with Signals() as signals:
+        reader, configuration = _read(path, finder)
+        if not configuration.searches:
+            raise ConfigError(configuration.problems)
+        _tell_problems(configuration)
+        with Outbox(finder.state() / f"{NAME}.outbox") as outbox:
+            ready()
+            Engine(reader, configuration, outbox, signals, notifier=Notifier()).run()
+    return ExitCode.OK
+
+
+def _run_once(options: argparse.Namespace, finder: DirectoryFinder) -> ExitCode:
+    with Signals() as signals, Progress(NAME) as progress:
+        _, configuration = _read(options.config_file, finder)
+        _tell_problems(configuration)
+        if options.dry_run:
+            failures = dry_run(configuration, stop=signals.stop, out=sys.stdout)
+        else:
+            with Outbox(finder.state() / f"{NAME}.outbox") as outbox:
+                failures = run_once(configuration, outbox, stop=signals.stop, progress=progress)
+    for failure in failures:
+        tell(NAME, failure)
+    codes = [ExitCode.FAILED] if failures else []
+    codes += [ExitCode.CONFIG] if configuration.problems else []
+    return max(codes, default=ExitCode.OK)
+
+
+def _read(path: Path, finder: DirectoryFinder) -> tuple[ConfigurationReader, Configuration]:
+    state = finder.state()
+    for warning in finder.warnings:
+        logger.warning("%s", warning)
+    reader = ConfigurationReader(path, state=state, clients=HttpClients(push_client))
+    return reader, reader.read()
+
+
+def _tell_problems(configuration: Configuration) -> None:
+    if configuration.problems:
+        tell(NAME, ConfigError(configuration.problems))

@@ -1,0 +1,131 @@
+"""One run of a search: ask, and keep what the answer becomes.
+
+A run ends when its payloads are in the outbox; delivering them is the business of its lane. So neither a slow query
+nor a store that is down delays any other search.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from importer.errors import ExitCode, ImporterError, Stopped
+from importer.leexport.config import Search
+from importer.leexport.outlet import PluginOutlet
+from importer.outbox import Lane, Outbox, Run
+from importer.sinks.base import Sink
+from importer.sources.logentries.api import LogSearch
+
+logger = logging.getLogger(__name__)
+
+
+def sinks_of(searches: Iterable[Search]) -> list[Sink]:
+    """Return the sinks of searches, one for each lane: destinations of points are shared."""
+    sinks: dict[str, Sink] = {}
+    for search in searches:
+        if not isinstance(search.outlet, PluginOutlet):
+            sinks.setdefault(search.outlet.sink.lane, search.outlet.sink)
+    return list(sinks.values())
+
+
+def lanes_of(sinks: Iterable[Sink]) -> list[Lane]:
+    """Return what the outbox has to know of sinks."""
+    return [Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks]
+
+
+def failure_of(search: Search, reason: object) -> str:
+    """Return one line that names a search and its service, and says what went wrong."""
+    return f"[[{search.name}]] {search.destination.service}: {reason}"
+
+
+class Tally:
+    """What the runs came to that are told together; may be used from several threads."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._started = clock()
+        self._runs = 0
+        self._points = 0
+        self._failures: list[str] = []
+
+    def add(self, *, points: int = 0, failure: str = "") -> None:
+        """Count a run, with how many values it kept or why it failed."""
+        with self._lock:
+            self._runs += 1
+            self._points += points
+            if failure:
+                self._failures.append(failure)
+
+    def take(self) -> Run | None:
+        """Return the runs since the last call as one, None if there were none."""
+        with self._lock:
+            runs, points, failures = self._runs, self._points, self._failures
+            started, self._started = self._started, self._clock()
+            self._runs, self._points, self._failures = 0, 0, []
+        if not runs:
+            return None
+        others = f" (and {len(failures) - 1} more, see the log)" if len(failures) > 1 else ""
+        message = f"{failures[0]}{others}" if failures else ""
+        code = ExitCode.FAILED if failures else ExitCode.OK
+        return Run(started, self._clock(), code, points, None, message)
+
+
+class SearchRunner:
+    """Asks for searches, and keeps the answers; `run` may be called from many threads.
+
+    `is_wanted` tells whether an answer that has come is still of use.
+    """
+
+    def __init__(
+        self,
+        source: LogSearch,
+        outbox: Outbox,
+        tally: Tally,
+        *,
+        is_wanted: Callable[[Search], bool] = lambda _search: True,
+    ) -> None:
+        self.source = source
+        """Whom to ask from the next run on."""
+        self._outbox = outbox
+        self._tally = tally
+        self._is_wanted = is_wanted
+
+    def run(self, search: Search) -> str:
+        """Ask, and keep or push the answer; return what went wrong, in a line, an empty text for nothing.
+
+        Raises Stopped.
+        """
+        logger.info("search started: search=%s service=%s", search.name, search.destination.service)
+        try:
+            points = self._run(search)
+        except Stopped:
+            raise
+        except ImporterError as error:
+            failure = failure_of(search, error)
+            logger.warning("not pushed: %s", failure)
+        except Exception as bug:  # it must cost neither the other searches nor this one's next run
+            failure = failure_of(search, f"a fault of ours: {type(bug).__name__}: {bug}")
+            logger.exception("not pushed: %s", failure)
+        else:
+            self._tally.add(points=points)
+            return ""
+        self._tally.add(failure=failure)
+        return failure
+
+    def _run(self, search: Search) -> int:
+        """Return how many values were kept."""
+        answer = self.source.ask(search.query, what=search.name)
+        if not self._is_wanted(search):
+            logger.info("answer dropped, its search was changed: search=%s", search.name)
+            return 0
+        if isinstance(search.outlet, PluginOutlet):
+            search.outlet.push(answer)
+            logger.info("pushed: search=%s service=%s", search.name, search.destination.service)
+            return 0
+        payloads = search.outlet.encode(answer)
+        if not payloads:
+            logger.info("nothing to push, the answer is empty: search=%s", search.name)
+        with self._outbox.transaction() as transaction:
+            transaction.add(search.outlet.sink.lane, payloads)
+        return sum(payload.points for payload in payloads)
