@@ -156,17 +156,30 @@ class Outbox(OutboxView):
             self._forget(stored)
 
     def reject(self, stored: Stored, reason: str) -> None:
-        """Set a payload aside that its destination will never take; an outage that its lane had is over."""
+        """Set a payload aside that its destination will never take; an outage that its lane had is over.
+
+        Of a state only the newest is worth a look: it takes the place of the one that was set aside before.
+        """
+        key = stored.payload.replace_key
         with self._writing():
+            if key:  # and if no newer one has come meanwhile, which the insertion looks at too
+                self._connection.execute(
+                    "DELETE FROM rejects WHERE lane = ? AND replace_key = ?"
+                    " AND EXISTS (SELECT 1 FROM payloads WHERE id = ?)",
+                    (stored.lane, key, stored.id),
+                )
             self._connection.execute(
-                "INSERT INTO rejects (lane, format, points, created, rejected, reason, data)"
-                " SELECT lane, format, points, created, ?, ?, data FROM payloads WHERE id = ?",
+                "INSERT INTO rejects (lane, format, points, created, rejected, reason, data, replace_key)"
+                " SELECT lane, format, points, created, ?, ?, data, replace_key FROM payloads WHERE id = ?",
                 (self._clock(), one_line(reason), stored.id),
             )
             self._forget(stored)
 
     def retry(self, reject_ids: Iterable[int] | None = None) -> int:
-        """Queue rejects again, behind what waits; None means all of them. Returns how many there were."""
+        """Queue rejects again, behind what waits; None means all of them. Returns how many there were.
+
+        A state that a newer one waits behind is as good as replaced by it.
+        """
         with self._writing():
             chosen = self._chosen_rejects(reject_ids)
             self._connection.execute(
@@ -175,8 +188,8 @@ class Outbox(OutboxView):
                 (chosen,),
             )
             self._connection.execute(
-                "INSERT INTO payloads (lane, format, replace_key, points, created, data)"
-                " SELECT lane, format, '', points, created, data FROM rejects"
+                "INSERT OR IGNORE INTO payloads (lane, format, replace_key, points, created, data)"
+                " SELECT lane, format, replace_key, points, created, data FROM rejects"
                 " WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id",
                 (chosen,),
             )

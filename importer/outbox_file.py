@@ -17,7 +17,9 @@ from importer.stores import sync_directory
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+OLDEST_SCHEMA_VERSION = 1
+"""Files since this version are brought up to date when they are opened."""
 APPLICATION_ID = 0x6D696F62
 """'miob' in the file's header: a SQLite file of somebody else's is not an outbox."""
 
@@ -45,7 +47,8 @@ CREATE TRIGGER payload_removed AFTER DELETE ON payloads BEGIN
 END;
 CREATE TABLE rejects (
     id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, format TEXT NOT NULL, points INTEGER NOT NULL,
-    created REAL NOT NULL, rejected REAL NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL
+    created REAL NOT NULL, rejected REAL NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL,
+    replace_key TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, started REAL NOT NULL, ended REAL NOT NULL,
@@ -55,6 +58,9 @@ PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
+
+_MIGRATIONS = {1: "ALTER TABLE rejects ADD COLUMN replace_key TEXT NOT NULL DEFAULT ''"}
+"""What brings a file of each version to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,7 @@ def _open_sound(path: Path) -> sqlite3.Connection:
         _check_version(path, connection)  # first: the next line writes, and the file may be somebody else's
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
+        _migrate(connection)
     return connection
 
 
@@ -188,8 +195,18 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != APPLICATION_ID:
         raise OutboxError(path, "this is not an outbox; move it away")
-    if version != SCHEMA_VERSION:
+    if not OLDEST_SCHEMA_VERSION <= version <= SCHEMA_VERSION:
         raise OutboxError(path, f"written by another version (schema {version}, this one reads {SCHEMA_VERSION})")
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Bring a file to SCHEMA_VERSION; whoever opens it meanwhile waits for the lock of `open_file`."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for old in range(version, SCHEMA_VERSION):
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute(_MIGRATIONS[old])
+        connection.execute(f"PRAGMA user_version = {old + 1}")
+        connection.execute("COMMIT")
 
 
 def _mend_if_damaged(path: Path, *, clock: Callable[[], float]) -> str:

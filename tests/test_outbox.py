@@ -253,8 +253,24 @@ def test_a_retried_state_does_not_take_a_newer_one_away(outbox: Outbox) -> None:
     add(outbox, A, state(b"old"))
     reject_all(outbox, A)
     add(outbox, A, state(b"new"))
+    assert outbox.retry() == 1
+    assert drain(outbox, A) == [b"new"]
+    assert totals(outbox) == {A: (0, 0, 0)}
+
+
+def test_a_retried_state_is_still_replaced_by_a_newer_one(outbox: Outbox) -> None:
+    add(outbox, A, state(b"old"))
+    reject_all(outbox, A)
     outbox.retry()
-    assert drain(outbox, A) == [b"new", b"old"]
+    add(outbox, A, state(b"new"))
+    assert drain(outbox, A) == [b"new"]
+
+
+def test_of_a_rejected_state_the_newest_alone_is_set_aside(outbox: Outbox) -> None:
+    for data in (b"1", b"22", b"333"):
+        add(outbox, A, state(data), state(data, "other"), data)
+        reject_all(outbox, A)
+    assert sorted(reject.bytes for reject in outbox.rejects()) == [1, 2, 3, 3, 3]
 
 
 def test_rejects_can_be_dropped(outbox: Outbox) -> None:

@@ -9,7 +9,6 @@ import stat
 import subprocess
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -19,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import outbox_file, outbox_salvage
-from importer.delivery import Lane
 from importer.errors import OutboxError
+from importer.lane import Lane
 from importer.outbox import Outbox, Run, Transaction
 from importer.outbox_view import OutboxView
 from importer.points import Payload
@@ -150,6 +149,26 @@ def test_a_newer_version_is_left_alone(path: Path) -> None:
         with pytest.raises(OutboxError, match="another version"):
             opening(path)
     assert path.read_bytes() == before[path.name]
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+    with Outbox(path) as outbox:
+        commit(outbox, 1)
+        stored = outbox.oldest(LANE)
+        assert stored is not None
+        outbox.reject(stored, "bad")
+        commit(outbox, 2)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE rejects DROP COLUMN replace_key")
+        connection.execute("PRAGMA user_version = 1")
+    with OutboxView.open(path) as view:
+        assert [reject.reason for reject in view.rejects()] == ["bad"]
+    with Outbox(path) as outbox:
+        assert (outbox.damage, waiting(outbox)) == ("", [2])
+        assert outbox.retry() == 1
+        retried = outbox.oldest(LANE)
+        assert retried is not None
+        assert retried.payload.data == payload(1).data
 
 
 @pytest.mark.parametrize("journal_mode", ["DELETE", "WAL"])
@@ -317,7 +336,7 @@ def test_a_lane_saved_from_a_damaged_file_is_delivered(path: Path, sound_content
     path.write_bytes(sound_content[: len(sound_content) // 2])
     with Outbox(path) as outbox:
         sink = MemorySink(LANE)
-        report = Lane(outbox, sink, stop=threading.Event(), clock=time.monotonic).drain()
+        report = Lane(outbox, sink).drain()
     assert (report.error, report.delivered) == (None, len(sink.taken))
     assert report.delivered > 0
 

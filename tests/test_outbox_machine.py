@@ -52,6 +52,20 @@ class Model:
         queue[:] = [other for other in queue if not key or other.payload.replace_key != key]
         queue.append(item)
 
+    def has_newer(self, lane: str, item: Item) -> bool:
+        key = item.payload.replace_key
+        return key != "" and any(other.payload.replace_key == key for other in self.waiting.get(lane, []))
+
+    def reject(self, lane: str) -> None:
+        item = self.waiting[lane].pop(0)
+        key = item.payload.replace_key
+        self.rejects = [
+            (other_lane, other)
+            for other_lane, other in self.rejects
+            if not key or (other_lane, other.payload.replace_key) != (lane, key)
+        ]
+        self.rejects.append((lane, item))
+
     def bytes(self, lane: str) -> int:
         return sum(len(item.payload.data) for item in self.waiting.get(lane, []))
 
@@ -184,7 +198,7 @@ class OutboxMachine(RuleBasedStateMachine):
             self.outbox.reject(stored, "bad")
             return
         self.outbox.reject(stored, "bad")
-        self.model.rejects.append((lane, self.model.waiting[lane].pop(0)))
+        self.model.reject(lane)
 
     @rule(index=pick, everything=st.booleans())
     def retry(self, index: int, everything: bool) -> None:
@@ -192,8 +206,8 @@ class OutboxMachine(RuleBasedStateMachine):
         assert self.outbox.retry(None if everything else self.reject_ids(index)) == len(chosen)
         for lane, item in chosen:
             self.numbers += 1
-            payload = Payload(item.payload.data, item.payload.points, item.payload.format)
-            self.model.add(lane, Item(self.numbers, payload))
+            if not self.model.has_newer(lane, item):
+                self.model.add(lane, Item(self.numbers, item.payload))
 
     @rule(index=pick, everything=st.booleans())
     def drop_rejects(self, index: int, everything: bool) -> None:
