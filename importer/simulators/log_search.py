@@ -128,14 +128,14 @@ class LogSearchSimulator(HttpSimulator):
         return self._start(parse_query(body, now=self._clock()))
 
     def _get(self, request: Request) -> Answer:
-        window = {"from": request.query.get("from", ""), "to": request.query.get("to", "")}
+        logs = request.path_values["logs"].split(":")
+        if not all(map(self._is_log, logs)):
+            return _not_found()
+        window = {name: request.query.get(name, "") for name in ("from", "to")}
         if not all(value.isdecimal() for value in window.values()):
             raise BadQuery("from and to must be in ms since 1970")
         during = {name: int(value) for name, value in window.items()}
         leql = {"during": during, "statement": request.query.get("query", "")}
-        logs = request.path_values["logs"].split(":")
-        if not all(map(self._is_log, logs)):
-            return _not_found()
         return self._start(parse_query({"logs": logs, "leql": leql}, now=self._clock()))
 
     def _start(self, question: Question) -> Answer:
