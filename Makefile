@@ -69,6 +69,7 @@ clean: ## take away everything that these targets made
 # The Debian packages whose servers the tests talk to. Says which tests have to do without, if any.
 servers: $(TEST_READY)
 	@$(PY) -m tests.servers.install </dev/null
+	@$(PY) -m tests.servers.kafka_jars </dev/null
 
 $(MADE):
 	@tools/make-venv $(VENV) $(PYTHON)

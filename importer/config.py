@@ -146,6 +146,10 @@ class ObjectReader:
         self._known.add(key)
         return self._values.get(key)
 
+    def keys_with(self, text: str) -> list[str]:
+        """Return the keys whose names hold this text, in their order: for settings that are passed on to a library."""
+        return [key for key in self._values if text in key]
+
     def text(self, key: str, default: D | _Required = REQUIRED, *, allow_empty: bool = False) -> str | D:
         """Return text."""
         if allow_empty and self.value(key) == "":

@@ -12,13 +12,24 @@ import pytest
 
 from tests.commands import DIRECTORIES, Commands, Result, isolated_environment
 from tests.network_guard import close_network
-from tests.servers import CarbonCache, CarbonRelay, VictoriaMetrics, why_missing
+from tests.servers import (
+    CarbonCache,
+    CarbonRelay,
+    Influxdb,
+    Prometheus,
+    PrometheusPushgateway,
+    VictoriaMetrics,
+    why_missing,
+)
 from tests.servers.debian import in_ci
 
 SERVER_FIXTURES = {
     "carbon_cache": ["carbon-cache"],
     "carbon_relay": ["carbon-c-relay", "carbon-cache"],
     "victoria_metrics": ["victoria-metrics"],
+    "influxdb": ["influxd"],
+    "prometheus": ["prometheus"],
+    "pushgateway": ["prometheus-pushgateway"],
 }
 """Fixture -> the programs it runs; whoever asks for the fixture gets their `server` marks."""
 
@@ -134,4 +145,25 @@ def carbon_relay(tmp_path: Path, carbon_cache: CarbonCache) -> Iterator[CarbonRe
 def victoria_metrics(tmp_path: Path) -> Iterator[VictoriaMetrics]:
     """A running VictoriaMetrics."""
     with VictoriaMetrics(tmp_path / "victoria-metrics") as server:
+        yield server
+
+
+@pytest.fixture
+def influxdb(tmp_path: Path) -> Iterator[Influxdb]:
+    """A running influxd 1.x without a database."""
+    with Influxdb(tmp_path / "influxdb") as server:
+        yield server
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[Prometheus]:
+    """A running Prometheus that looks for samples at its `scraped_port`."""
+    with Prometheus(tmp_path / "prometheus") as server:
+        yield server
+
+
+@pytest.fixture
+def pushgateway(tmp_path: Path) -> Iterator[PrometheusPushgateway]:
+    """A running Pushgateway."""
+    with PrometheusPushgateway(tmp_path / "pushgateway") as server:
         yield server

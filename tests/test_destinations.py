@@ -11,6 +11,7 @@ from importer.outbox import MAX_LANE_BYTES
 from importer.sinks import PROTOCOLS
 from importer.sinks.base import PointSink
 from tests.apteligent import GOLDEN
+from tests.destinations import NEEDED_KEYS
 
 CARBON = {"host": "127.0.0.1", "port": 2003}
 
@@ -54,7 +55,7 @@ def test_a_port_may_be_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_old_keys_are_accepted_whatever_the_protocol(protocol: str, tmp_path: Path) -> None:
-    (sink,) = load(tmp_path, {**CARBON, "max_buffer": 100, "protocol": protocol})
+    (sink,) = load(tmp_path, {**CARBON, "max_buffer": 100, **NEEDED_KEYS[protocol], "protocol": protocol})
     sink.close()
 
 

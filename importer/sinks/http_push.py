@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from importer.credentials import redact
 from importer.errors import Rejected, SinkRefused, SinkUnavailable, Stopped, TransportError, one_line
 from importer.http_client import HttpClient
 from importer.http_response import Response
@@ -67,5 +68,5 @@ class HttpPush:
 
 def _told(response: Response) -> str:
     """Return what the answer says about itself, if that is text to be read."""
-    text = one_line(response.body[:2000].decode("utf-8", "replace"), limit=300)
+    text = one_line(redact(response.body[:2000].decode("utf-8", "replace")), limit=300)  # some repeat our key
     return f": {text}" if text and not text.startswith("<") else ""

@@ -2,13 +2,18 @@
 
 from tests.servers.carbon import CarbonCache, CarbonRelay
 from tests.servers.debian import PROGRAMS, why_missing
+from tests.servers.influx import Influxdb
 from tests.servers.process import Server, ServerFailed
+from tests.servers.prometheus import Prometheus, PrometheusPushgateway
 from tests.servers.victoria import VictoriaMetrics
 
 __all__ = [
     "PROGRAMS",
     "CarbonCache",
     "CarbonRelay",
+    "Influxdb",
+    "Prometheus",
+    "PrometheusPushgateway",
     "Server",
     "ServerFailed",
     "VictoriaMetrics",

@@ -13,6 +13,9 @@ HEAVY = (
     "sqlite3",
     "requests",
     "configobj",
+    "confluent_kafka",
+    "prometheus_client",
+    "ssl",
     "importer.sinks.graphite",
     "importer.sinks.sqlite",
 )
@@ -40,6 +43,11 @@ def test_the_table_of_sinks_loads_no_sink() -> None:
         ("pickle", {"importer.sinks.graphite"}),
         ("dummy", set()),
         ("sqlite", {"importer.sinks.sqlite", "sqlite3"}),
+        ("influxdb", set()),
+        ("prometheus", set()),
+        ("kafka", set()),
+        ("hosted_graphite", set()),
+        ("file", set()),
     ],
 )
 def test_a_protocol_loads_what_it_needs_and_nothing_of_the_others(protocol: str, loaded: set[str]) -> None:
