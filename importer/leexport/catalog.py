@@ -8,7 +8,7 @@ import importlib
 import inspect
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -56,6 +56,11 @@ class Catalog:
         self._classes = classes
         self._broken = broken
 
+    @property
+    def services(self) -> Collection[str]:
+        """The names of the services that can be used."""
+        return self._classes.keys()
+
     def find(self, service: str) -> ServiceClass | None:
         """Return the class of a user's service, None if no user has one of that name.
 
@@ -74,7 +79,7 @@ class CatalogReader:
         self._warned: set[Path] = set()
 
     def read(self, directories: Sequence[Path]) -> Catalog:
-        """Return what is in the folders, of which the first that has a module wins; logs what is found and what not."""
+        """Return what is in the folders, of which the first that has a module wins; logs what cannot be used."""
         package = importlib.import_module(PACKAGE)
         own_directory = Path(inspect.getfile(package)).parent
         package.__path__ = [*map(str, directories), str(own_directory)]
@@ -90,7 +95,6 @@ class CatalogReader:
             except UnknownService as error:
                 broken[service] = error.reason
                 logger.error("service cannot be used: file=%s: %s", module.path, error.reason)
-        logger.info("services found: %s", ", ".join(sorted(classes)) or "none but those that are built in")
         return Catalog(classes, broken)
 
     def _modules(self, directories: Sequence[Path], own_directory: Path) -> dict[str, _Module]:
@@ -138,11 +142,15 @@ def _files(directory: Path) -> Iterator[Path]:
 def _import_class(module: _Module) -> ServiceClass:
     """Return the class that a module is there for; raises UnknownService with the reason."""
     service = module.name.removesuffix(SUFFIX)
+    writes_none = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True  # it is dated in whole seconds: a second change within one would not be seen
     try:
         imported: ModuleType = importlib.import_module(f"{PACKAGE}.{module.name}")
-    except (Exception, SystemExit) as error:  # whatever a user's module does when it is imported
+    except BaseException as error:  # whatever a user's module does when it is imported
         logger.info("service's module failed: file=%s", module.path, exc_info=True)
         raise UnknownService(service, f"{module.path.name} does not import: {type(error).__name__}: {error}") from error
+    finally:
+        sys.dont_write_bytecode = writes_none
     found = getattr(imported, module.class_name, None)
     if not isinstance(found, type):
         raise UnknownService(service, f"{module.path.name} has no class {module.class_name}")

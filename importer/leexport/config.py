@@ -3,6 +3,7 @@
 A wrong file is a ConfigError. A wrong search is told, with every mistake in it, and left out: the others run.
 """
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ from importer.credentials import Secret
 from importer.errors import ConfigError, Problem
 from importer.http_client import HttpClients
 from importer.leexport.catalog import CatalogReader
-from importer.leexport.outlet import Destination, Outlet, PluginOutlet, Surroundings, build_outlet
+from importer.leexport.outlet import SERVICES, Destination, Outlet, PluginOutlet, Surroundings, build_outlet
 from importer.sources.logentries.config import Account, Query, load_account, load_query
+
+logger = logging.getLogger(__name__)
 
 SERVICES_VARIABLE = "LEEXPORTPY_SERVICES"
 """Names folders of users' own services, several separated by `:`."""
@@ -84,7 +87,9 @@ class ConfigurationReader:
 
     def _read_searches(self, account: Account, content: _Section, named: _Section) -> Configuration:
         directories = self._services_directories(content.get("services_dir"))
-        surroundings = Surroundings(self._state, self._catalogs.read(directories), self._clients)
+        catalog = self._catalogs.read(directories)
+        logger.info("services found: %s", ", ".join(sorted({*SERVICES, *catalog.services})))
+        surroundings = Surroundings(self._state, catalog, self._clients)
         services = _section(content, "Services")
         searches: list[Search] = []
         problems: list[Problem] = []

@@ -6,12 +6,12 @@ from typing import Any
 
 from importer.config import ObjectReader
 from importer.errors import ImporterError
-from importer.http_client import HttpClient
 from importer.http_request import split_url
 from importer.leexport.destination_keys import http_url
 from importer.leexport.outlet import Destination, PluginOutlet, Surroundings
 from importer.leexport.service import BuiltInService
 from importer.sinks.http_push import HttpPush
+from importer.sinks.push_client import push_client
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class DummyService(BuiltInService):
             origin, path = split_url(push_url)
         except ValueError as error:
             raise ImporterError(f"push_url: {error}") from error
-        push = HttpPush("dummy", HttpClient(origin), hint="correct push_url")
+        push = HttpPush("dummy", push_client(origin), hint="correct push_url")
         content = {"body": payload.encode()} if isinstance(payload, str) else {"json": payload}
         push.send("PUT", path, **content)
         push.close()

@@ -11,7 +11,7 @@ from importer.delivery import Delivery
 from importer.errors import ConfigError, OutboxError, Stopped
 from importer.leexport.config import Configuration, ConfigurationReader, Search
 from importer.leexport.outlet import PluginOutlet
-from importer.leexport.run import SearchRunner, Tally, lanes_of, sinks_of
+from importer.leexport.run import SearchRunner, Tally, configure, sinks_of
 from importer.outbox import Outbox
 from importer.parallel import make_pool
 from importer.periodic import Periodic, Task
@@ -59,15 +59,13 @@ class Engine:
 
     def run(self) -> None:
         """Serve until asked to stop. Raises OutboxError if the outbox cannot be used to begin with."""
-        searches = self._configuration.searches
-        self._outbox.configure(lanes_of(sinks_of(searches)))
+        sinks = sinks_of(self._configuration.searches)
+        configure(self._outbox, sinks)
         if self._outbox.damage:
             logger.error("%s: %s", self._outbox.path, self._outbox.damage)
         stop = self._signals.stop
         with (
-            Delivery(
-                self._outbox, sinks_of(searches), stop=stop, backoff_limit_seconds=BACKOFF_LIMIT_SECONDS
-            ) as delivery,
+            Delivery(self._outbox, sinks, stop=stop, backoff_limit_seconds=BACKOFF_LIMIT_SECONDS) as delivery,
             make_pool(None, "search", stop=stop) as pool,
         ):
             periodic = Periodic(pool, wake=self._signals.wake.set)
@@ -117,7 +115,7 @@ class Engine:
         try:
             configuration = self._reader.read()
             sinks = sinks_of(configuration.searches)
-            self._outbox.configure(lanes_of(sinks))
+            configure(self._outbox, sinks)
         except ConfigError as error:
             for problem in error.problems:
                 logger.error("configuration not read again, the old one goes on: %s", problem)
@@ -125,7 +123,9 @@ class Engine:
             logger.error("configuration not read again, the old one goes on: %s", error)
         else:
             if configuration.account != self._configuration.account:
+                former = self._runner.source
                 self._runner.source = LogSearch(configuration.account, stop=self._signals.stop)
+                former.close()
             self._configuration = configuration
             delivery.replace(sinks)
             self._start(periodic, delivery)

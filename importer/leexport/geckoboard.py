@@ -1,6 +1,5 @@
 """geckoboard: answers as dashboard widgets. Each push replaces the one before, so only the newest is kept."""
 
-import hashlib
 import logging
 from collections.abc import Callable
 from contextlib import closing
@@ -35,14 +34,9 @@ def build_outlet(destination: Destination, keys: ObjectReader, surroundings: Sur
         return None
     client = surroundings.clients.get(split_url(push_url)[0])
     sink = GeckoboardSink(push_url=push_url, api_key=destination.api_key, lane=destination.lane, client=client)
-    sink.family = _family(push_url, widget_type, str(keys.value("dataset")))
+    sink.family = destination.family(push_url, widget_type, str(keys.value("dataset")))
     encode = _encoder(widget_type, dict(destination.keys))
     return QueuedOutlet(sink, lambda answer: [encode(statistics_of(answer))])
-
-
-def _family(*parts: str) -> str:
-    """Return what tells a widget from others: what was meant for one must never be shown by another."""
-    return f"geckoboard {hashlib.sha256(' '.join(parts).encode()).hexdigest()[:16]}"
 
 
 def _encoder(widget_type: str, keys: dict[str, Any]) -> Callable[[Statistics], Payload]:

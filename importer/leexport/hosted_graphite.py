@@ -34,6 +34,7 @@ def build_outlet(destination: Destination, keys: ObjectReader, surroundings: Sur
     except ValueError as error:
         keys.problem("push_url", str(error))
         return None
+    sink.family = destination.family(push_url)
     return QueuedOutlet(sink, lambda answer: _payloads(list(_lines(statistics_of(answer), name, group_metric))))
 
 

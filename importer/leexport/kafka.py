@@ -24,6 +24,7 @@ def build_outlet(destination: Destination, keys: ObjectReader, surroundings: Sur
     if keys.problems:
         return None
     sink.lane = destination.lane
+    sink.family = destination.family(str(keys.value("brokers")), str(keys.value("topic")))
 
     def encode(answer: Answer) -> list[Payload]:
         values = _values(statistics_of(answer))

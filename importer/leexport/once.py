@@ -7,7 +7,7 @@ from typing import TextIO
 from importer.delivery import Delivery
 from importer.leexport.config import Configuration, Search
 from importer.leexport.outlet import PluginOutlet
-from importer.leexport.run import SearchRunner, Tally, failure_of, lanes_of, sinks_of
+from importer.leexport.run import SearchRunner, Tally, configure, failure_of, sinks_of
 from importer.outbox import Outbox
 from importer.parallel import make_pool, map_ordered, map_unordered
 from importer.sources.logentries.api import LogSearch
@@ -24,7 +24,7 @@ def run_once(
     runner = SearchRunner(LogSearch(configuration.account, stop=stop), outbox, tally)
     searches = configuration.searches
     sinks = sinks_of(searches)
-    outbox.configure(lanes_of(sinks))
+    configure(outbox, sinks)
     failures = [f"{outbox.path}: {outbox.damage}"] if outbox.damage else []
     with (
         Delivery(outbox, sinks, stop=stop) as delivery,
@@ -85,6 +85,9 @@ def _preview(search: Search, source: LogSearch) -> Iterator[str]:
     outlet = search.outlet
     if isinstance(outlet, PluginOutlet):
         yield f"the answer is given to {outlet.service_class.__name__}.process()"
+        return
+    if outlet.preview is not None:
+        yield from outlet.preview(answer)
         return
     for payload in outlet.encode(answer):
         yield payload.data.decode(errors="replace").rstrip("\n")

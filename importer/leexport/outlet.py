@@ -1,12 +1,13 @@
 """Where a search's answers go: through the outbox to a sink, or to a class of the user's own."""
 
-from collections.abc import Callable, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-from importer.config import ObjectReader
-from importer.credentials import Secret
+from importer.config import ObjectReader, Unusable
+from importer.credentials import Secret, redact
 from importer.errors import ImporterError, one_line
 from importer.http_client import HttpClients
 from importer.leexport.catalog import Catalog, ServiceClass, UnknownService
@@ -35,6 +36,13 @@ class Destination:
         """The name of a lane that is this search's alone: whatever happens to it, others are not held up."""
         return f"{self.service}: {self.search}"
 
+    def family(self, *address: str) -> str:
+        """Return the family of that lane: of no other destination than the one at this address.
+
+        A search that gets another name takes along what waits; no other search is ever given it.
+        """
+        return f"{self.service} {hashlib.sha256(' '.join(address).encode()).hexdigest()[:16]}"
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -53,6 +61,8 @@ class QueuedOutlet:
     sink: Sink
     encode: Callable[[Answer], list[Payload]]
     """Raises Unfit for an answer that this destination has no use for."""
+    preview: Callable[[Answer], Iterable[str]] | None = None
+    """Yields what `encode` puts into payloads in lines for people; None: the payloads are text. Raises Unfit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +78,9 @@ class PluginOutlet:
         try:
             service = self.service_class(answer, api_key.reveal() if api_key else None, dict(self.destination.keys))
             service.process()
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # whatever it is: signals are none, they only set events
             name = type(error).__name__
-            reason = str(error)
+            reason = redact(str(error))
             raise PluginFailed(one_line(f"{name}: {reason}" if reason else name)) from error
 
 
@@ -100,6 +110,9 @@ def build_outlet(destination: Destination, keys: ObjectReader, surroundings: Sur
         keys.problem("service", str(error))
         return None
     if service_class is not None:
+        for key, value in destination.keys.items():
+            if isinstance(value, Unusable):
+                keys.problem(key, value.reason)
         return PluginOutlet(service_class, destination)
     if destination.service not in _BUILT_IN:
         keys.problem("service", f"{UnknownService(destination.service)}; there are {', '.join(SERVICES)}")

@@ -27,10 +27,15 @@ def build_outlet(destination: Destination, keys: ObjectReader, surroundings: Sur
     if sink is None:
         return None
 
-    def encode(answer: Answer) -> list[Payload]:
-        return sink.encode(list(points(statistics_of(answer), tuple(name.split(".")), label)))
+    path = tuple(name.split("."))
 
-    return QueuedOutlet(sink, encode)
+    def encode(answer: Answer) -> list[Payload]:
+        return sink.encode(list(points(statistics_of(answer), path, label)))
+
+    def preview(answer: Answer) -> Iterator[str]:
+        return sink.preview(points(statistics_of(answer), path, label))
+
+    return QueuedOutlet(sink, encode, preview)
 
 
 def points(statistics: Statistics, path: tuple[str, ...], group_label: str) -> Iterator[Point]:

@@ -7,7 +7,7 @@ nor a store that is down delays any other search.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from importer.errors import ExitCode, ImporterError, Stopped
 from importer.leexport.config import Search
@@ -28,9 +28,13 @@ def sinks_of(searches: Iterable[Search]) -> list[Sink]:
     return list(sinks.values())
 
 
-def lanes_of(sinks: Iterable[Sink]) -> list[Lane]:
-    """Return what the outbox has to know of sinks."""
-    return [Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks]
+def configure(outbox: Outbox, sinks: Sequence[Sink]) -> None:
+    """Tell the outbox which lanes there are, and log those that nobody delivers any more; raises OutboxError."""
+    outbox.configure(Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks)
+    lanes = {sink.lane for sink in sinks}
+    for state in outbox.lanes():
+        if state.payloads and state.lane not in lanes:
+            logger.warning("kept for a search that is gone: lane=%s payloads=%d", state.lane, state.payloads)
 
 
 def failure_of(search: Search, reason: object) -> str:

@@ -7,7 +7,6 @@ from typing import Any
 
 from importer.leexport.request_helper import get_continuity_final_response, get_le_api_key, post_le_search
 from importer.leexport.response import QueryResponse
-
 from importer.leexport.service import Service
 
 logger = logging.getLogger(__name__)
@@ -46,8 +45,8 @@ class Search:
         """Ask once, and push what the answer becomes."""
         try:
             self.handle_response(post_le_search(self.query_config, self.auth))
-        except Exception as error:  # of the query API, or of the user's service
-            logger.error("not pushed: %s: %s", type(error).__name__, error)
+        except Exception:  # of the query API, or of the user's service
+            logger.exception("not pushed: service=%s", self.service_class.__name__)
 
     def handle_response(self, response: Any) -> None:
         """Wait for the final answer to a query, and process it."""

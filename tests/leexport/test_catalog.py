@@ -125,11 +125,10 @@ def test_a_folder_that_is_not_there_is_warned_of(tmp_path: Path, caplog: pytest.
     assert "nowhere" in caplog.text
 
 
-def test_the_services_that_were_found_are_logged(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+def test_the_services_that_were_found_can_be_named(folder: Path) -> None:
     write(folder, "a_service", GOOD.format(name="AService", number=1))
-    CatalogReader().read([folder])
-    assert "services found: a" in caplog.text
+    write(folder, "b_service", "1 / 0\n")
+    assert list(CatalogReader().read([folder]).services) == ["a"]
 
 
 def test_unchanged_modules_keep_their_classes_and_changed_ones_are_imported_anew(folder: Path) -> None:
