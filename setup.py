@@ -52,7 +52,7 @@ setup(
         ]
         + [f"{script} = importer.cli.leexport:main" for script in ("leexportpy", "leexport")]
         + [f"{script} = importer.cli.tokens:{script.replace('-', '_')}" for script in ("stats-token", "tokenhelper")]
-        + ["accesshelper = importer.cli.access_helper:main"]
+        + ["accesshelper = importer.cli.access_helper:main", "stats-client = importer.cli.stats_client:main"]
         + ["metrics-importer = importer.cli.metrics_importer:main"],
     },
 )

@@ -10,6 +10,7 @@ from subprocess import Popen
 import hypothesis
 import pytest
 
+from importer import credentials
 from tests.commands import DIRECTORIES, Commands, Result, isolated_environment
 from tests.network_guard import close_network
 from tests.servers import (
@@ -79,8 +80,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture(autouse=True)
 def _own_environment(tmp_path: Path) -> Iterator[None]:
-    """Hide the developer's home, directories, proxies and time zone from code that runs inside pytest."""
+    """Hide the developer's home, directories, proxies and time zone, and other tests' secrets, from code run here."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(credentials, "_redactor", credentials.Redactor())
         for variable in (*DIRECTORIES, *SYSTEMD_DIRECTORIES, *PROXIES, *CERTIFICATES):
             patch.delenv(variable, raising=False)
             patch.delenv(variable.upper(), raising=False)

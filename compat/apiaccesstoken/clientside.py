@@ -1,0 +1,5 @@
+"""Old import path of a client's side; imports requests."""
+
+from importer.events.client_auth import RequestsAccessTokenAuth
+
+__all__ = ["RequestsAccessTokenAuth"]

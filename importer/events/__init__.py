@@ -1,0 +1,1 @@
+"""The stats service and its clients: events taken in over HTTP, and the access tokens that allow it."""
