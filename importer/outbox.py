@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from importer import outbox_file
+from importer.credentials import redact
 from importer.errors import OutboxFull, one_line
 from importer.outbox_view import LaneState, OutboxView, Reject, Run, Stored
 from importer.points import Payload
@@ -171,7 +172,7 @@ class Outbox(OutboxView):
             self._connection.execute(
                 "INSERT INTO rejects (lane, format, points, created, rejected, reason, data, replace_key)"
                 " SELECT lane, format, points, created, ?, ?, data, replace_key FROM payloads WHERE id = ?",
-                (self._clock(), one_line(reason), stored.id),
+                (self._clock(), one_line(redact(reason)), stored.id),
             )
             self._forget(stored)
 
@@ -210,14 +211,14 @@ class Outbox(OutboxView):
     def note_problem(self, lane: str, problem: str) -> None:
         """Remember why the last delivery to a lane failed, for `metrics-importer status`."""
         with self._writing(durable=False):
-            self._connection.execute("UPDATE lanes SET problem = ? WHERE lane = ?", (one_line(problem), lane))
+            self._connection.execute("UPDATE lanes SET problem = ? WHERE lane = ?", (one_line(redact(problem)), lane))
 
     def record_run(self, run: Run) -> None:
         """Add one run to the history, which keeps the last KEPT_RUNS and the last success."""
         with self._writing(durable=False):
             self._connection.execute(
                 "INSERT INTO runs (started, ended, exit_code, points, newest, message) VALUES (?, ?, ?, ?, ?, ?)",
-                (run.started, run.ended, run.exit_code, run.points, run.newest, one_line(run.message)),
+                (run.started, run.ended, run.exit_code, run.points, run.newest, one_line(redact(run.message))),
             )
             self._connection.execute(
                 "DELETE FROM runs WHERE id <= (SELECT max(id) FROM runs) - ?"

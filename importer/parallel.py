@@ -119,15 +119,12 @@ class DaemonExecutor(Executor):
         self._threads.append(thread)
 
     def _serve(self) -> None:
-        while (work := self._next_work()) is not None:
+        while (work := self._work.get()) is not None:
             _run(*work)
             del work  # a thread that waits must not keep the last result alive
-
-    def _next_work(self) -> _Work | None:
-        with suppress(Empty):
-            return self._work.get_nowait()
-        self._idle.release()  # whoever submits the next call takes this back, and starts no thread for it
-        return self._work.get()
+            # Whoever submits the next call takes this back, and starts no thread for it. So it is given where calls
+            # wait, too: each of these has taken back another thread's, or got a new thread, which will have no call.
+            self._idle.release()
 
     def _cancel_waiting(self) -> None:
         with suppress(Empty):

@@ -198,10 +198,7 @@ def test_two_processes_that_drain_one_lane_deliver_each_payload_once(tmp_path: P
     with Outbox(tmp_path / "outbox.db") as outbox, Outbox(tmp_path / "outbox.db") as other:
         add(outbox, A, *map(str, range(50)))
         first, second = MemorySink(A), MemorySink(A)
-        lanes = [
-            Lane(box, sink, clock=FakeClock())
-            for box, sink in ((outbox, first), (other, second))
-        ]
+        lanes = [Lane(box, sink, clock=FakeClock()) for box, sink in ((outbox, first), (other, second))]
         threads = [threading.Thread(target=lane.drain) for lane in lanes]
         for thread in threads:
             thread.start()

@@ -14,24 +14,64 @@ import pytest
 
 from importer.cli import apteligent_files
 from importer.cli.command import Parser
-from importer.config import ObjectReader
+from importer.config import ObjectReader, load_ini
 from importer.destinations import load_destinations
 from importer.errors import ConfigError, ExitCode
+from importer.http_client import HttpClients
+from importer.leexport.config import ConfigurationReader
+from importer.leexport.outlet import SERVICES
 from importer.sinks import PROTOCOLS
+from importer.sinks.push_client import push_client
 from importer.sources.apteligent import config, daily, grouped, live, services
 from tests.commands import ROOT
 
 README = (ROOT / "README.rst").read_text()
 SYSTEMS = ROOT / "docs" / "systems"
 EXAMPLES = ROOT / "etc" / "apteligent-importer"
+SEARCHES = ROOT / "etc" / "leexportpy" / "config.ini"
 PAGES = sorted([ROOT / "README.rst", ROOT / "CHANGELOG.rst", *ROOT.glob("docs/**/*.rst"), *ROOT.glob("docs/*.md")])
 
 SCRIPTS = {script.name: script for script in distribution("metrics-importer").entry_points}
-COMMANDS = sorted(name for name in SCRIPTS if not name.endswith(".py"))
+NAMES = sorted(name for name in SCRIPTS if not name.endswith(".py"))
 """NAME.py is NAME under the name that it had."""
+OTHER_NAMES = {"leexport": "leexportpy"}
+"""Has a page that leads to the page of the command."""
+COMMANDS = [name for name in NAMES if name not in OTHER_NAMES]
+SECTIONS = ["SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "WHEN SOMETHING IS DOWN"]
+SECTIONS += ["FILES", "ENVIRONMENT", "EXIT STATUS", "SEE ALSO"]
+OPTIONAL_SECTIONS = {"SIGNALS", "CONFIGURATION FILE", "YOUR OWN SERVICES"}
 
 PAGE_OF_PROTOCOL = {"plain": "graphite", "pickle": "graphite", "dummy": "graphite"}
 """Where a protocol's page has another name than the protocol."""
+CARBON: dict[str, object] = {"host": "127.0.0.1", "port": 2003}
+INFLUXDB: dict[str, object] = {"url": "http://127.0.0.1:8086"}
+DESCRIPTIONS: dict[str, list[dict[str, object]]] = {
+    "influxdb": [{**INFLUXDB, "database": "shop"}, {**INFLUXDB, "bucket": "shop", "org": "acme", "token": "secret"}],
+    "prometheus": [{"textfile": "importer.prom"}, {"port": 9117}, {"pushgateway": "http://127.0.0.1:9091"}],
+    "kafka": [{"brokers": "127.0.0.1:9092", "topic": "metrics"}],
+    "hosted_graphite": [{"push_url": "tcp://127.0.0.1:2003"}],
+    "file": [{"path": "metrics.jsonl"}],
+}
+"""What a destination needs beside `protocol`, in each way in which it can be described; else CARBON."""
+
+DESTINATIONS: dict[str, list[dict[str, str]]] = {
+    "geckoboard": [
+        {"widget_type": "line_chart", "push_url": "http://127.0.0.1/w", "name": "a"},
+        {"widget_type": "number_stat", "push_url": "http://127.0.0.1/w", "text": "a"},
+        {"widget_type": "dataset", "dataset": "web.requests"},
+    ],
+    "hosted_graphite": [{"push_url": "tcp://127.0.0.1", "metric_name": "a"}],
+    "kafka": [{"brokers": "127.0.0.1:9092", "topic": "a"}],
+    "graphite": [{"metric_name": "a", "host": "127.0.0.1", "port": "2003"}],
+    "influxdb": [{"metric_name": "a", "url": "http://127.0.0.1", "database": "a"}],
+    "prometheus": [{"metric_name": "a", "textfile": "a.prom"}],
+    "sqlite": [{"metric_name": "a"}],
+    "file": [{"metric_name": "a"}],
+    "dummy": [{"push_url": "http://127.0.0.1"}],
+}
+"""[[[destination]]] of each service, without `service`, in each way in which it can be written."""
+TITLES = {"name", "text"}
+"""Are not asked for as other keys are, since a comma in them means nothing."""
 METRICS = {
     "daily.METRIC": daily.METRICS,
     "live.METRIC": tuple(live.METRICS.values()),
@@ -57,6 +97,32 @@ def named(word: str, text: str) -> bool:
 
 def manual(command: str) -> str:
     return (ROOT / "docs" / "man" / f"{command}.1.rst").read_text()
+
+
+def page_of(protocol: str) -> str:
+    """Return the page of a protocol, or of a service of searches."""
+    return (SYSTEMS / f"{PAGE_OF_PROTOCOL.get(protocol, protocol)}.rst").read_text()
+
+
+def read_search(folder: Path, service: str, destination: dict[str, str]) -> None:
+    """Have a file read whose only search goes to a destination; it has to be without mistakes."""
+    keys = "\n".join(f"{key} = {value}" for key, value in {"service": service, **destination}.items())
+    path = folder / "config.ini"
+    path.write_text(
+        f"[LE]\nx_api_key = key\n[Services]\n[[{service}]]\napi_key = key\n[Searches]\n[[a]]\n[[[query]]]\nlogs = x\n"
+        f"statement = count()\nquery_period = 60\nquery_range = 60\n[[[destination]]]\n{keys}\n"
+    )
+    found = ConfigurationReader(path, state=folder, clients=HttpClients(push_client), environ={}).read()
+    assert found.problems == ()
+
+
+def keys_in(section: dict[str, object]) -> Iterator[str]:
+    """Yield the keys of a section and of those in it, but not the names of sections."""
+    for key, value in section.items():
+        if isinstance(value, dict):
+            yield from keys_in(value)
+        else:
+            yield key
 
 
 def tracked_files() -> list[Path]:
@@ -116,7 +182,7 @@ def command_lines(page: Path) -> Iterator[list[str]]:
     """Yield the examples of a page, `$ COMMAND ...`, that call one of our commands."""
     for line in re.findall(r"^ +\$ (.+)(?<!\d s)$", page.read_text(), re.M):  # in the demo, what follows is the time
         words = shlex.split(re.split(r"\s[|>]\s|\s{3}", line)[0])
-        if words[0] in COMMANDS:
+        if words[0] in NAMES:
             yield words
 
 
@@ -139,7 +205,7 @@ def test_marked_blocks_are_what_write_docs_writes() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", ""), "out of date: run `make docs`"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", NAMES)
 def test_every_command_has_a_manual_page_and_is_in_the_readme(command: str) -> None:
     assert manual(command).startswith(f"{'=' * len(command)}\n{command}\n")
     assert re.search(rf"^(``)?{command}\b", README, re.M)
@@ -155,10 +221,20 @@ def test_a_manual_page_names_every_option_of_its_command(command: str, parser_of
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_manual_page_has_what_an_operator_looks_for(command: str) -> None:
     sections = re.findall(r"^([A-Z ]+)\n=+$", manual(command), re.M)
-    wanted = ["SYNOPSIS", "DESCRIPTION", "OPTIONS", "EXAMPLES", "WHEN SOMETHING IS DOWN"]
-    wanted += ["FILES", "ENVIRONMENT", "EXIT STATUS", "SEE ALSO"]
-    assert [section for section in sections if section != "SIGNALS"] == wanted
-    assert {other for other in COMMANDS if f"**{other}**\\(1)" in manual(command)} == {*COMMANDS} - {command}
+    assert [section for section in sections if section not in OPTIONAL_SECTIONS] == SECTIONS
+
+
+@pytest.mark.parametrize(("name", "command"), OTHER_NAMES.items())
+def test_another_name_of_a_command_has_a_page_that_leads_to_the_command(name: str, command: str) -> None:
+    assert SCRIPTS[name].value == SCRIPTS[command].value
+    assert f"The same program as **{command}**\\(1)" in manual(name)
+    assert f"**{name}**" in manual(command).split("SEE ALSO")[0]
+
+
+@pytest.mark.parametrize("command", NAMES)
+def test_a_manual_page_leads_to_those_of_all_other_commands_and_to_no_others(command: str) -> None:
+    others = re.findall(r"\*\*([\w-]+)\*\*\\\(1\)", manual(command).split("SEE ALSO\n====")[1])
+    assert sorted(others) == [other for other in NAMES if other != command]
 
 
 def test_the_manual_of_groupedby_tells_how_to_draw_running_totals() -> None:
@@ -199,12 +275,48 @@ def test_every_key_of_pingdom_is_documented(asked_keys: set[str], tmp_path: Path
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_protocol_has_a_page_that_names_its_keys(protocol: str, asked_keys: set[str], tmp_path: Path) -> None:
     path = tmp_path / "graphite.json"
-    path.write_text(json.dumps({"protocol": protocol, "host": "127.0.0.1", "port": 2003}))
-    for sink in load_destinations(path, state=tmp_path):
-        sink.close()
+    for description in DESCRIPTIONS.get(protocol, [CARBON]):
+        path.write_text(json.dumps({"protocol": protocol, **description}))
+        for sink in load_destinations(path, state=tmp_path):
+            sink.close()
     assert {"protocol", "outbox_max_bytes"} < asked_keys
-    text = (SYSTEMS / f"{PAGE_OF_PROTOCOL.get(protocol, protocol)}.rst").read_text()
+    text = page_of(protocol)
     assert [word for word in sorted({protocol, *asked_keys}) if not named(word, text)] == []
+
+
+def test_every_key_of_the_query_api_and_of_a_query_is_documented(asked_keys: set[str], tmp_path: Path) -> None:
+    read_search(tmp_path, "dummy", {})
+    of_query_api = asked_keys - {"service", "api_key", "api_key_file", "push_url"}
+    assert {"rw_api_key", "x_api_key", "region", "url", "query_period", "time_range", "statement"} <= of_query_api
+    text = (SYSTEMS / "logentries.rst").read_text()
+    assert [key for key in sorted(of_query_api) if not named(key, text)] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_key_of_a_destination_of_searches_is_documented(
+    service: str, asked_keys: set[str], tmp_path: Path
+) -> None:
+    read_search(tmp_path, "dummy", {})
+    of_every_search = frozenset(asked_keys) - {"push_url"}
+    for destination in DESTINATIONS[service]:
+        read_search(tmp_path, service, destination)
+    written = {key for destination in DESTINATIONS[service] for key in destination}
+    assert written - TITLES <= asked_keys
+    text = manual("leexportpy") + ("" if service == "dummy" else page_of(service))
+    wanted = {service, "service", "api_key", *written, *(asked_keys - of_every_search)}
+    assert [key for key in sorted(wanted) if not named(key, text)] == []
+
+
+def test_every_key_of_the_example_of_searches_is_documented() -> None:
+    pages = [manual("leexportpy"), *((SYSTEMS / f"{name}.rst").read_text() for name in ("logentries", "geckoboard"))]
+    keys = set(keys_in(load_ini(SEARCHES, verbatim=["statement"])))
+    assert {"rw_api_key", "statement", "service", "metric_name"} <= keys
+    assert [key for key in sorted(keys) if not any(named(key, page) for page in pages)] == []
+
+
+@pytest.mark.parametrize("variable", ["LEEXPORTPY_SERVICES", "PID_DIR", "services_dir"])
+def test_what_leexportpy_reads_besides_is_in_its_manual(variable: str) -> None:
+    assert named(variable, manual("leexportpy"))
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in EXAMPLES.iterdir()))

@@ -1,4 +1,4 @@
-"""Every example below etc/apteligent-importer loads exactly as it is shipped."""
+"""Every example below etc/ loads exactly as it is shipped."""
 
 import json
 from collections.abc import Callable
@@ -8,32 +8,47 @@ import pytest
 
 from importer.destinations import load_destinations
 from importer.group_map import load_group_map
+from importer.http_client import HttpClients
+from importer.leexport.config import Configuration, ConfigurationReader
+from importer.sinks.push_client import push_client
 from importer.sources.apteligent.config import load_account, load_app_zones
 from importer.stores import load_entries, load_json
 from tests.apteligent import COMMANDS
 from tests.commands import ROOT, Commands
 
-EXAMPLES = ROOT / "etc" / "apteligent-importer"
+ETC = ROOT / "etc"
+EXAMPLES = ETC / "apteligent-importer"
+SEARCHES = ETC / "leexportpy" / "config.ini"
 COUNTRIES = ["AU", "AR", "CA", "US", "IE", "PL", "ZA", "IT", "NL", "DK", "DE", "MX", "BE", "TW", "UK"]
+NOBODY = "http://127.0.0.1:9"
+"""A proxy where nobody listens: the configuration is accepted, and what fails is the request."""
+
+
+def load_searches(path: Path) -> Configuration:
+    configuration = ConfigurationReader(path, state=path.parent, clients=HttpClients(push_client), environ={}).read()
+    assert configuration.problems == ()
+    return configuration
+
 
 LOADERS: dict[str, Callable[[Path], object]] = {
-    "apteligent.json": load_account,
-    "graphite.json": lambda path: load_destinations(path, state=path.parent),
-    "app_timezones.json": load_app_zones,
-    "app.blacklist": load_entries,
-    "services.whitelist": load_entries,
-    "carrier.map": load_group_map,
-    "pingdom.json": load_json,
+    "apteligent-importer/apteligent.json": load_account,
+    "apteligent-importer/graphite.json": lambda path: load_destinations(path, state=path.parent),
+    "apteligent-importer/app_timezones.json": load_app_zones,
+    "apteligent-importer/app.blacklist": load_entries,
+    "apteligent-importer/services.whitelist": load_entries,
+    "apteligent-importer/carrier.map": load_group_map,
+    "apteligent-importer/pingdom.json": load_json,
+    "leexportpy/config.ini": load_searches,
 }
 
 
 def test_every_example_has_a_reader() -> None:
-    assert {path.name for path in EXAMPLES.iterdir()} == set(LOADERS)
+    assert {str(path.relative_to(ETC)) for path in ETC.rglob("*") if path.is_file()} == set(LOADERS)
 
 
 @pytest.mark.parametrize("name", LOADERS)
 def test_an_example_loads_as_it_is_shipped(name: str) -> None:
-    LOADERS[name](EXAMPLES / name)
+    LOADERS[name](ETC / name)
 
 
 def test_the_old_sample_values_are_kept() -> None:
@@ -55,10 +70,22 @@ def test_the_examples_use_countries_of_the_carrier_map() -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_the_examples_in_a_users_home_are_all_that_a_command_wants(command: str, commands: Commands) -> None:
-    """With a proxy where nobody listens: the configuration is accepted, and what fails is the request."""
     (commands.home / ".apteligent-importer").symlink_to(EXAMPLES)
     commands.config_dir.rmdir()
-    result = commands.run(command, "--once", env={"CONFIG_DIR": None, "https_proxy": "http://127.0.0.1:9"})
+    result = commands.run(command, "--once", env={"CONFIG_DIR": None, "https_proxy": NOBODY})
     assert result.code == 1
     assert "connection refused" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_the_example_of_searches_shows_a_widget_a_series_and_a_store() -> None:
+    services = [search.destination.service for search in load_searches(SEARCHES).searches]
+    assert services == ["geckoboard", "geckoboard", "hosted_graphite", "sqlite"]
+
+
+def test_the_example_of_searches_is_all_that_leexportpy_wants(commands: Commands) -> None:
+    result = commands.run("leexportpy", "start", "-c", SEARCHES, "--once", env={"https_proxy": NOBODY})
+    assert result.code == 1
+    told = result.stderr.splitlines()
+    assert len(told) == len(load_searches(SEARCHES).searches)
+    assert all("connection refused" in line for line in told)

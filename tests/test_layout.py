@@ -17,8 +17,16 @@ import importer
 from tests.commands import ROOT, Result
 
 LAUNCHERS = sorted(path.name for path in (ROOT / "bin").iterdir() if path.is_file())
-APTELIGENT_COMMANDS = ("dailyjobs", "groupedby", "livestats", "servicestats")
+OTHER_NAMES = [
+    *((name, f"{name}.py") for name in ("dailyjobs", "groupedby", "livestats", "servicestats")),
+    ("leexportpy", "leexport"),
+]
 
+OLD_IMPORT_PATHS: dict[str, list[str]] = {
+    "leexportpy": ["start", "--once", "-c"],
+    "metrics-importer": ["check"],
+}
+"""Launchers of commands that import users' plug-ins, and what lets them do so, before the name of a file."""
 
 INSTALLED = distribution("metrics-importer")
 """What setup.py said when `make` last installed it, which it does whenever setup.py changes."""
@@ -52,9 +60,11 @@ def test_every_console_script_can_be_imported() -> None:
     assert all(callable(script.load()) for script in CONSOLE_SCRIPTS.values())
 
 
-@pytest.mark.parametrize("command", APTELIGENT_COMMANDS)
-def test_old_script_names_start_the_same_command(command: str) -> None:
-    assert (ROOT / "bin" / f"{command}.py").read_text() == (ROOT / "bin" / command).read_text()
+@pytest.mark.parametrize(("name", "other"), OTHER_NAMES)
+def test_old_script_names_start_the_same_command(name: str, other: str) -> None:
+    assert launched_function(other) == launched_function(name)
+    told = [line for line in (ROOT / "bin" / other).read_text().splitlines() if not line.startswith('"""')]
+    assert told == [line for line in (ROOT / "bin" / name).read_text().splitlines() if not line.startswith('"""')]
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
@@ -71,19 +81,41 @@ def test_a_launcher_tells_the_version_of_the_package(launcher: str, run_command:
     assert result.stdout.split()[-1] == importer.__version__
 
 
-def test_a_launcher_needs_no_installation_and_may_be_a_symbolic_link(tmp_path: Path) -> None:
-    """With -S no .pth file counts: the requirements are found by PYTHONPATH, our package by the launcher alone."""
-    link = tmp_path / "metrics-importer"
-    link.symlink_to(ROOT / "bin" / "metrics-importer")
-    done = subprocess.run(
-        [sys.executable, "-S", link, "--version"],
+def run_uninstalled(launcher: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a launcher with -S, so that no .pth file counts: requirements are found by PYTHONPATH, we by the launcher."""
+    return subprocess.run(
+        [sys.executable, "-S", launcher, *arguments],
         capture_output=True,
         check=False,
         text=True,
-        cwd=tmp_path,
+        cwd=launcher.parent,
         env={**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")},
     )
+
+
+def test_a_launcher_needs_no_installation_and_may_be_a_symbolic_link(tmp_path: Path) -> None:
+    link = tmp_path / "metrics-importer"
+    link.symlink_to(ROOT / "bin" / "metrics-importer")
+    done = run_uninstalled(link, "--version")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("launcher", [*OLD_IMPORT_PATHS])
+def test_a_launcher_finds_the_old_import_paths_of_users_plug_ins_by_itself(launcher: str, tmp_path: Path) -> None:
+    """The plug-in says what it has found: it is imported, and what it raises is told."""
+    (tmp_path / "mine_service.py").write_text(
+        "from leexportpy.service import Service\n\nraise RuntimeError(f'{Service.__name__} found')\n"
+    )
+    config = tmp_path / "config.ini"
+    config.write_text(
+        "services_dir = .\n[LE]\nrw_api_key = key\n[Searches]\n[[a]]\n[[[query]]]\nlogs = x\nstatement = count()\n"
+        "query_period = 60\nquery_range = 60\n[[[destination]]]\nservice = mine\n"
+    )
+    link = tmp_path / launcher
+    link.symlink_to(ROOT / "bin" / launcher)
+    done = run_uninstalled(link, *OLD_IMPORT_PATHS[launcher], config)
+    assert done.returncode == 78
+    assert "mine_service.py does not import: RuntimeError: Service found" in done.stderr
 
 
 def test_setup_py_takes_its_version_from_the_package() -> None:

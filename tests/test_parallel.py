@@ -274,6 +274,14 @@ def test_a_thread_that_is_idle_takes_the_next_call() -> None:
         assert len(names) <= 2  # the first may not be back yet when the second call comes
 
 
+def test_a_pool_without_a_bound_has_about_as_many_threads_as_there_were_calls_at_a_time() -> None:
+    with DaemonExecutor(name="many") as executor:
+        for _ in range(500):
+            for call in [executor.submit(int) for _ in range(4)]:
+                call.result()
+        assert len([thread for thread in threading.enumerate() if thread.name.startswith("many-")]) <= 40
+
+
 def test_a_pool_without_threads_is_refused(stop: threading.Event) -> None:
     with pytest.raises(ValueError, match="at least one"), make_pool(0, "test", stop=stop):
         pass

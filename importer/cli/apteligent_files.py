@@ -5,13 +5,12 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from importer.cli.projects import Checked, ConfigFile
+from importer.cli.projects import Checked, ConfigFile, probes_of
 from importer.config import ObjectReader
 from importer.destinations import load_destinations
 from importer.errors import Problem
 from importer.group_map import load_group_map
 from importer.http_client import HttpClient, RetryPolicy, base_url
-from importer.sinks.base import Sink
 from importer.sources.apteligent.api import ApteligentApi, rate_limit_reset
 from importer.sources.apteligent.config import Account, load_account, load_app_zones
 from importer.stores import load_entries, load_json
@@ -32,12 +31,7 @@ def _log_in(account: Account) -> str:
 
 
 def _destinations(path: Path, state: Path) -> Checked:
-    return Checked(probes=tuple(partial(_connect, sink) for sink in load_destinations(path, state=state)))
-
-
-def _connect(sink: Sink) -> str:
-    with contextlib.closing(sink):
-        return sink.check()
+    return Checked(probes=probes_of(load_destinations(path, state=state)))
 
 
 def _app_zones(path: Path, state: Path) -> Checked:

@@ -1,17 +1,14 @@
 """The configuration file of leexportpy, for `metrics-importer check`."""
 
-from contextlib import closing
-from functools import partial
 from pathlib import Path
 from threading import Event
 
 from importer.cli.leexport import NAME
-from importer.cli.projects import Checked, ConfigFile
+from importer.cli.projects import Checked, ConfigFile, probes_of
 from importer.errors import ConfigError
 from importer.http_client import HttpClients
 from importer.leexport.config import ConfigurationReader
 from importer.leexport.run import sinks_of
-from importer.sinks.base import Sink
 from importer.sinks.push_client import push_client
 from importer.sources.logentries.api import LogSearch
 
@@ -22,12 +19,7 @@ def _searches(path: Path, state: Path) -> Checked:
     if configuration.problems:
         raise ConfigError(configuration.problems)
     source = LogSearch(configuration.account, stop=Event())
-    return Checked(probes=(source.check, *(partial(_connect, sink) for sink in sinks_of(configuration.searches))))
-
-
-def _connect(sink: Sink) -> str:
-    with closing(sink):
-        return sink.check()
+    return Checked(probes=(source.check, *probes_of(sinks_of(configuration.searches))))
 
 
 FILES = (ConfigFile("config.ini", _searches, (NAME,)),)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def start(options: argparse.Namespace) -> ExitCode:
         console_format=LOG_FORMAT,
         loggers=_LOGGERS,
     )
+    _log_complaints()
     if options.once or options.dry_run:
         return _run_once(options, finder)
     print("Trying to run the app...")
@@ -66,6 +68,7 @@ def _start_daemon(path: Path, finder: DirectoryFinder) -> ExitCode:
 
     def serve(ready: Callable[[], None]) -> int:
         logs.setup(NAME, directory=log_directory, quiet=True, file_format=LOG_FORMAT, loggers=_LOGGERS)
+        _log_complaints()
         return _serve(path, finder, ready=ready)
 
     try:
@@ -73,6 +76,17 @@ def _start_daemon(path: Path, finder: DirectoryFinder) -> ExitCode:
     except AlreadyRunning:
         print(f"Tried to run the app but an existing pid file found. {pid_file}")
         return ExitCode.FAILED
+
+
+def _log_complaints() -> None:
+    """Let the log have what Python says of users' services on standard error: warnings, and ends of their threads."""
+    logging.captureWarnings(True)
+    threading.excepthook = lambda thread: _log_unheard(thread.exc_value)
+    sys.unraisablehook = lambda unraisable: _log_unheard(unraisable.exc_value)
+
+
+def _log_unheard(error: BaseException | None) -> None:
+    logger.error("nobody has caught: %s: %s", type(error).__name__, error, exc_info=error)
 
 
 def _serve(path: Path, finder: DirectoryFinder, *, ready: Callable[[], None]) -> ExitCode:

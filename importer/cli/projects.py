@@ -1,13 +1,22 @@
 """What metrics-importer looks at: the projects, their commands, and where these keep outboxes and configuration."""
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from importer.errors import Problem, UsageError
 from importer.paths import DirectoryFinder, Places, apteligent_places, leexport_places
+
+if TYPE_CHECKING:
+    from importer.sinks.base import Sink
+
+Probe = Callable[[], str]
+"""Asks a vendor or a store that a file names, and returns what it found, a line; raises ImporterError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +25,17 @@ class Checked:
 
     warnings: tuple[Problem, ...] = ()
     """What a person should know, and what stops no command of today."""
-    probes: tuple[Callable[[], str], ...] = ()
-    """Each asks a vendor or a store that the file names, and returns what it found, a line; raises ImporterError."""
+    probes: tuple[Probe, ...] = ()
+
+
+def probes_of(sinks: "Iterable[Sink]") -> tuple[Probe, ...]:
+    """Return a probe of each sink, which closes it again."""
+    return tuple(partial(_probe, sink) for sink in sinks)
+
+
+def _probe(sink: "Sink") -> str:
+    with closing(sink):
+        return sink.check()
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,15 @@ class Engine:
             for search in self._configuration.searches
         ]
         periodic.replace(tasks)
-        delivery.nudge()
+        delivery.nudge(self._waiting_lanes())
+
+    def _waiting_lanes(self) -> list[str]:
+        """Return the lanes in which something waits: to look into hundreds at once would take a thread for each."""
+        try:
+            return [state.lane for state in self._outbox.lanes() if state.payloads]
+        except OutboxError as error:  # each lane is looked into after the next run of its search
+            logger.warning("what waits is not known: %s", error)
+            return []
 
     def _run(self, search: Search, delivery: Delivery) -> None:
         """Run a search once, and let its lane have what is kept, also where nothing came."""

@@ -28,7 +28,7 @@ def run_once(
     failures = [f"{outbox.path}: {outbox.damage}"] if outbox.damage else []
     with (
         Delivery(outbox, sinks, stop=stop) as delivery,
-        make_pool(max(1, len(searches)), "search", stop=stop) as pool,
+        make_pool(None, "search", stop=stop) as pool,  # threads for a single search too: a user's service may hang
     ):
         delivery.nudge()
 

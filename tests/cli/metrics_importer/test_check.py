@@ -13,8 +13,10 @@ from importer.simulators.apteligent import CLIENT_ID, PASSWORD, USERNAME, Apteli
 from importer.simulators.graphite import GraphiteReceiver
 from tests.cli.metrics_importer.in_process import MetricsImporter
 from tests.commands import ROOT, Commands, Result
+from tests.leexport.site import Site, opened_site
 
 EXAMPLES = ROOT / "etc" / "apteligent-importer"
+SEARCHES_EXAMPLE = ROOT / "etc" / "leexportpy" / "config.ini"
 NAMES = [file.name for file in FILES]
 SECRET = "hush-0123456789"
 
@@ -30,6 +32,14 @@ def configured(metrics_importer: MetricsImporter) -> MetricsImporter:
 def vendor() -> Iterator[ApteligentSimulator]:
     with ApteligentSimulator() as simulator:
         yield simulator
+
+
+@pytest.fixture
+def site(metrics_importer: MetricsImporter) -> Iterator[Site]:
+    """leexportpy beside the command, with the same configuration directory."""
+    home, config = metrics_importer.config.parent, metrics_importer.config
+    with opened_site(Commands(home, {"CONFIG_DIR": str(config)})) as site:
+        yield site
 
 
 def write_account(configured: MetricsImporter, **changes: object) -> Path:
@@ -97,10 +107,22 @@ def test_a_given_file_that_is_not_there_is_a_mistake(metrics_importer: MetricsIm
     assert metrics_importer.run("check", "graphite.json", code=78).err == "graphite.json: does not exist\n"
 
 
-def test_an_empty_configuration_directory_is_told(metrics_importer: MetricsImporter) -> None:
-    outcome = metrics_importer.run("check", code=78)
-    assert outcome.err.startswith(f"metrics-importer: {metrics_importer.config}: holds no configuration file")
-    assert outcome.err.count("\n") == 1
+def test_an_empty_configuration_directory_is_told_by_what_each_project_would_have_there(
+    metrics_importer: MetricsImporter,
+) -> None:
+    lines = metrics_importer.run("check", code=78).err.splitlines()
+    nothing = f"metrics-importer: {metrics_importer.config}: holds no configuration file of"
+    assert lines == [
+        f"{nothing} apteligent-importer: {', '.join(NAMES)}",
+        f"{nothing} leexportpy: config.ini",
+    ]
+
+
+def test_a_project_that_is_not_configured_is_passed_over(site: Site, metrics_importer: MetricsImporter) -> None:
+    site.line("requests")
+    site.write()
+    outcome = metrics_importer.run("check")
+    assert (outcome.out, outcome.err) == (f"ok {site.config}\n", "")
 
 
 def test_without_a_configuration_directory_the_places_tried_are_told(
@@ -223,3 +245,77 @@ def test_puppet_sees_mistakes_of_a_file_alone(commands: Commands, run_command: C
     result = run_command("metrics-importer", "check", path, env={"CONFIG_DIR": None})
     assert result.code == 78
     assert f"{path}: host: is missing" in result.stderr
+
+
+def test_the_shipped_example_of_searches_is_without_mistakes_and_nothing_is_asked_for_it(
+    metrics_importer: MetricsImporter,
+) -> None:
+    path = metrics_importer.config / "config.ini"
+    shutil.copy(SEARCHES_EXAMPLE, path)
+    outcome = metrics_importer.run("check")
+    assert (outcome.out, outcome.err) == (f"ok {path}\n", "")
+
+
+def test_every_mistake_in_every_search_is_a_line(site: Site, metrics_importer: MetricsImporter) -> None:
+    site.line("often", period=0)
+    site.line("good")
+    site.search("lost", {"service": "nowhere"}, window="ten")
+    site.write()
+    outcome = metrics_importer.run("check", code=78)
+    often, lost_range, lost_service = outcome.err.splitlines()
+    where = f"{site.config}: [Searches]"
+    assert often == f'{where} [[often]] query_period: "0" is not a whole number of 1 or more'
+    assert lost_range.startswith(f'{where} [[lost]] query_range: "ten" is not a whole number')
+    assert lost_service.startswith(f"{where} [[lost]] service: unknown service nowhere; there are geckoboard, ")
+    assert outcome.out == ""
+
+
+def test_a_file_of_searches_without_a_key_is_a_mistake(site: Site, metrics_importer: MetricsImporter) -> None:
+    site.line("requests")
+    site.write(account="region = eu")
+    outcome = metrics_importer.run("check", code=78)
+    assert outcome.err == f"{site.config}: [LE]: no usable key: set rw_api_key, or ro_api_key\n"
+
+
+def test_a_service_of_ones_own_is_loaded_and_a_broken_one_told(site: Site, metrics_importer: MetricsImporter) -> None:
+    services = site.config.parent / "services"
+    services.mkdir()
+    good = "from leexportpy.service import Service\n\n\nclass MineService(Service):\n    pass\n"
+    (services / "mine_service.py").write_text(good)
+    (services / "old_service.py").write_text("print 'Python 2'\n")
+    site.search("good", {"service": "mine"})
+    site.write(head="services_dir = services")
+    assert metrics_importer.run("check").out == f"ok {site.config}\n"
+    site.search("broken", {"service": "old"})
+    site.write(head="services_dir = services")
+    outcome = metrics_importer.run("check", code=78)
+    assert "[[broken]] service: unknown service old: old_service.py does not import: SyntaxError" in outcome.err
+
+
+def test_online_asks_the_query_api_and_each_service_without_a_query_or_a_push(
+    site: Site, metrics_importer: MetricsImporter
+) -> None:
+    site.line("requests")
+    site.series("web.errors")
+    site.write()
+    lines = metrics_importer.run("check", "--online").out.splitlines()
+    assert len(lines) == 4
+    assert lines[1] == f"ok {site.api.base_url} answers, and does not refuse the key"
+    assert lines[2].startswith("ok geckoboard: requests: nothing was asked")
+    assert lines[3].startswith("ok hosted_graphite: web.errors")
+    assert (site.asked(), site.geckoboard.request_count, site.graphite.points) == ([], 0, ())
+
+
+def test_online_a_refused_key_of_the_query_api_or_of_a_service_is_told_without_it(
+    site: Site, metrics_importer: MetricsImporter
+) -> None:
+    site.series("web.errors")
+    site.write()
+    site.api.api_key = site.graphite.api_key = "another"
+    outcome = metrics_importer.run("check", "--online", code=1)
+    api, graphite = outcome.err.splitlines()
+    assert "HTTP 401" in api
+    assert "rw_api_key" in api
+    assert graphite.startswith("hosted_graphite: web.errors: ")
+    assert "api_key" in graphite
+    assert not any(key in outcome.out + outcome.err for key in site.keys)

@@ -1,11 +1,12 @@
 """metrics-importer demo runs everything, on its own."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from importer.cli.demo import _Stage
+from importer.cli.demo_stage import Stage, workplace
 from importer.errors import ImporterError
 from importer.metric_store import MetricStore
 from tests.cli.metrics_importer.in_process import MetricsImporter
@@ -13,6 +14,8 @@ from tests.commands import Commands, Result
 
 MAX_SECONDS = 30
 """Ten times what it takes on an idle machine."""
+TITLE_OF_STATUS = "$ metrics-importer status"
+"""From here on lines are as wide as the names of projects and commands make them."""
 
 
 def test_the_demo_imports_shows_and_cleans_up(commands: Commands, run_command: Callable[..., Result]) -> None:
@@ -26,9 +29,27 @@ def test_the_demo_imports_shows_and_cleans_up(commands: Commands, run_command: C
         assert points > 0, line
     assert "apteligent.Bike_Shop.daily.dau" in result.stdout
     assert "apteligent.Bike_Shop.live.appLoads" in result.stdout
-    assert all(len(line) <= 100 for line in result.stdout.splitlines() if str(commands.home) not in line)
+    lines = result.stdout.partition(TITLE_OF_STATUS)[0].splitlines()
+    assert all(len(line) <= 100 for line in lines if str(commands.home) not in line)
     assert list((commands.home / "tmp").iterdir()) == []
     assert list(commands.state_dir.iterdir()) == []
+
+
+def test_the_demo_shows_what_arrived_at_the_services_that_searches_are_pushed_to(
+    run_command: Callable[..., Result],
+) -> None:
+    result = run_command("metrics-importer", "demo", env={"COLUMNS": "100"})
+    (line,) = re.findall(r"^\$ leexportpy start -c config/config\.ini --once .*", result.stdout, re.M)
+    assert " 3 pushed " in line
+    for shown in (
+        r"Geckoboard +requests +10 points from \d+ to \d+, the last \d+",
+        r"Geckoboard +status_codes +200: \d+, 301: \d+, 404: \d+, 500: \d+",
+        r"Hosted Graphite +shop\.web\.errors +10 points from \d+ to \d+, the last \d+",
+        r" +Requests, as the dashboard shows them",
+    ):
+        assert re.search(rf"^{shown}$", result.stdout, re.M), shown
+    status = result.stdout.partition(TITLE_OF_STATUS)[2]
+    assert re.search(r"^leexportpy +leexportpy .* ok +12 ", status, re.M)
 
 
 def test_what_is_kept_can_be_looked_at_afterwards(commands: Commands, run_command: Callable[..., Result]) -> None:
@@ -38,7 +59,8 @@ def test_what_is_kept_can_be_looked_at_afterwards(commands: Commands, run_comman
     with MetricStore(kept / "state" / "metrics.db") as store:
         (dau,) = store.series("apteligent.Bazaar_India.daily.dau")
         assert dau.points >= 14
-    assert (kept / "config" / "apteligent.json").stat().st_mode & 0o777 == 0o600
+    for name in ("apteligent.json", "config.ini"):
+        assert (kept / "config" / name).stat().st_mode & 0o777 == 0o600
     assert f"metrics-importer show --path '{kept}/state/metrics.db'" in result.stdout
     assert run_command("metrics-importer", "demo", "--keep", kept).code == 2
 
@@ -49,7 +71,13 @@ def test_a_directory_that_cannot_be_made_is_told(metrics_importer: MetricsImport
     assert outcome.err.startswith("metrics-importer: demo: no directory to work in: ")
 
 
-def test_a_command_that_fails_ends_the_demo_with_its_line(tmp_path: Path) -> None:
-    stage = _Stage(tmp_path)
-    with pytest.raises(ImporterError, match=r"demo: dailyjobs ended with 78: dailyjobs: configuration directory"):
-        stage.do_import("a lost cause", "dailyjobs", "--once")
+@pytest.mark.parametrize(
+    ("command_line", "line"),
+    [
+        (["dailyjobs", "--once"], r"demo: dailyjobs ended with 78: dailyjobs: .*apteligent.json: does not exist"),
+        (["leexportpy", "start", "-c", "none.ini", "--once"], r"demo: leexportpy ended with 78: .*none.ini: does not"),
+    ],
+)
+def test_a_command_that_fails_ends_the_demo_with_its_line(command_line: list[str], line: str, tmp_path: Path) -> None:
+    with workplace(tmp_path / "work") as directory, pytest.raises(ImporterError, match=line):
+        Stage(directory).do_import("a lost cause", *command_line)
