@@ -6,7 +6,7 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-input --use-pep517 --constraint constraints.txt
 
 # Where the suite may not fall below, in per cent of lines and branches.
-COVERAGE ?= 97
+COVERAGE ?= 95
 # Processes that share the tests, and whatever else pytest should be told: make test PYTEST_ARGS='-k outbox'
 JOBS ?= 2
 PYTEST_ARGS ?=
