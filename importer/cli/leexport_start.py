@@ -50,7 +50,7 @@ def start(options: argparse.Namespace) -> ExitCode:
         return _run_once(options, finder)
     print("Trying to run the app...")
     print("Running in foreground, CTRL+C to exit the process.", flush=True)
-    return _serve(options.config_file, finder, ready=lambda: None)
+    return _serve(_reader(options.config_file, finder), finder, ready=lambda: None)
 
 
 def pid_path(run_directory: Path) -> Path:
@@ -59,6 +59,7 @@ def pid_path(run_directory: Path) -> Path:
 
 
 def _start_daemon(path: Path, finder: DirectoryFinder) -> ExitCode:
+    reader = _reader(path, finder)  # here, where relative paths mean what the user means
     pid_file = pid_path(finder.run())
     log_directory = finder.log()
     log_file = log_directory / f"{NAME}.log"
@@ -69,7 +70,7 @@ def _start_daemon(path: Path, finder: DirectoryFinder) -> ExitCode:
     def serve(ready: Callable[[], None]) -> int:
         logs.setup(NAME, directory=log_directory, quiet=True, file_format=LOG_FORMAT, loggers=_LOGGERS)
         _log_complaints()
-        return _serve(path, finder, ready=ready)
+        return _serve(reader, finder, ready=ready)
 
     try:
         return ExitCode(run_in_background(serve, pid_file=pid_file))
@@ -89,10 +90,10 @@ def _log_unheard(error: BaseException | None) -> None:
     logger.error("nobody has caught: %s: %s", type(error).__name__, error, exc_info=error)
 
 
-def _serve(path: Path, finder: DirectoryFinder, *, ready: Callable[[], None]) -> ExitCode:
+def _serve(reader: ConfigurationReader, finder: DirectoryFinder, *, ready: Callable[[], None]) -> ExitCode:
     """Run the searches until asked to stop; `ready` is called when the configuration was found to be of use."""
     with Signals() as signals:
-        reader, configuration = _read(path, finder)
+        configuration = _read(reader, finder)
         if not configuration.searches:
             raise ConfigError(configuration.problems)
         _tell_problems(configuration)
@@ -104,7 +105,7 @@ def _serve(path: Path, finder: DirectoryFinder, *, ready: Callable[[], None]) ->
 
 def _run_once(options: argparse.Namespace, finder: DirectoryFinder) -> ExitCode:
     with Signals() as signals, Progress(NAME) as progress:
-        _, configuration = _read(options.config_file, finder)
+        configuration = _read(_reader(options.config_file, finder), finder)
         _tell_problems(configuration)
         if options.dry_run:
             failures = dry_run(configuration, stop=signals.stop, out=sys.stdout)
@@ -118,12 +119,14 @@ def _run_once(options: argparse.Namespace, finder: DirectoryFinder) -> ExitCode:
     return max(codes, default=ExitCode.OK)
 
 
-def _read(path: Path, finder: DirectoryFinder) -> tuple[ConfigurationReader, Configuration]:
-    state = finder.state()
+def _reader(path: Path, finder: DirectoryFinder) -> ConfigurationReader:
+    return ConfigurationReader(path, state=finder.state(), clients=HttpClients(push_client))
+
+
+def _read(reader: ConfigurationReader, finder: DirectoryFinder) -> Configuration:
     for warning in finder.warnings:
         logger.warning("%s", warning)
-    reader = ConfigurationReader(path, state=state, clients=HttpClients(push_client))
-    return reader, reader.read()
+    return reader.read()
 
 
 def _tell_problems(configuration: Configuration) -> None:

@@ -65,7 +65,8 @@ class ConfigurationReader:
         self.path = path
         self._state = state
         self._clients = clients
-        self._environ = environ
+        named = environ.get(SERVICES_VARIABLE, "").split(":")
+        self._services_from_environment = [Path(name).absolute() for name in named if name]  # a daemon leaves for /
         self._catalogs = CatalogReader()
         self._known: dict[str, Search] = {}
 
@@ -150,10 +151,7 @@ class ConfigurationReader:
         names = [name.strip() for text in texts if isinstance(text, str) for name in text.split(":")]
         folder = self.path.absolute().parent
         from_file = [folder / Path(name).expanduser() for name in names if name]
-        from_environment = [
-            Path(name).absolute() for name in self._environ.get(SERVICES_VARIABLE, "").split(":") if name
-        ]
-        return list(dict.fromkeys([*from_file, *from_environment]))
+        return list(dict.fromkeys([*from_file, *self._services_from_environment]))
 
 
 def _section(content: _Section, name: str) -> dict[str, object]:

@@ -91,6 +91,20 @@ def test_a_relative_path_counts_from_where_start_was_called(site: Site) -> None:
     site.geckoboard.wait_for_widget("requests")
 
 
+def test_relative_paths_in_the_environment_do_too(site: Site) -> None:
+    plug_in(site, "mine", "requests.get(self.push_url)")
+    environment = site.commands.environment
+    for variable in ("LEEXPORTPY_SERVICES", "STATE_DIR", "PID_DIR", "LOG_DIR"):
+        environment[variable] = str(Path(environment[variable]).relative_to(site.commands.home))
+    site.write()
+    result = start(site)
+    assert (result.code, result.stderr) == (0, "")
+    site.geckoboard.wait_for(1)
+    assert site.run("stop").stdout.splitlines()[-1] == "Daemon terminated."
+    assert (site.commands.home / "state" / "leexportpy.outbox").is_file()
+    assert (site.commands.home / "log" / "leexportpy.log").is_file()
+
+
 def test_a_second_start_is_refused_and_the_first_goes_on(site: Site) -> None:
     site.line("requests", period=1)
     pid = start_well(site)
