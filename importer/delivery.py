@@ -60,25 +60,37 @@ class _Work:
         """How many passes were asked for; also the ticket of the last one who asked."""
         self.done = 0
         """The highest ticket that a finished pass serves: it began after that ticket was given."""
-        self.report: LaneReport | None = None
         self.running = False
         self.retired = False
         """Whether the lane is delivered no more, or by another sink."""
         self.next_try = math.inf
         self._backoff = backoff
+        self._reports: dict[int, LaneReport] = {}
+
+    def ask(self) -> int:
+        """Ask for a pass that starts from now on; return the ticket for its report, which has to be taken."""
+        self.requested += 1
+        self._reports[self.requested] = LaneReport(self.lane.sink.lane)
+        return self.requested
 
     def finish(self, ticket: int, report: LaneReport, now: float) -> None:
-        """Note what a pass came to, and when to try again by ourselves."""
-        self.done, self.report = ticket, report
+        """Note what a pass came to, for all who wait, and when to try again by ourselves."""
+        self.done = ticket
+        self._reports = {waiting: report.after(earlier) for waiting, earlier in self._reports.items()}
         self.next_try = now + self._backoff.pause_seconds(report.error)
+
+    def take_report(self, ticket: int) -> LaneReport | None:
+        """Return what the passes since a ticket was given came to; None if none has begun and ended since."""
+        report = self._reports.pop(ticket)
+        return report if self.done >= ticket else None
 
 
 class Delivery:
     """Every lane of an outbox at work, from entering the `with` block to leaving it.
 
-    Lanes wait until they are asked for, and after a failure try again by themselves. Each has at most one pass under
-    way, in one of a pool of daemon threads: one that hangs in a dead connection does not keep the process from
-    ending, and loses nothing by being cut off.
+    Lanes wait until they are asked for, and after a failure try again by themselves, unless `tries_again` is False.
+    Each has at most one pass under way, in one of a pool of daemon threads: one that hangs in a dead connection does
+    not keep the process from ending, and loses nothing by being cut off.
     """
 
     def __init__(
@@ -87,12 +99,14 @@ class Delivery:
         sinks: Iterable[Sink],
         *,
         stop: threading.Event,
+        tries_again: bool = True,
         backoff_limit_seconds: float = BACKOFF_LIMIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._outbox = outbox
         self._stop = stop
+        self._tries_again = tries_again
         self._backoff_limit_seconds = backoff_limit_seconds
         self._clock = clock
         self._chance = chance
@@ -104,7 +118,8 @@ class Delivery:
         self.replace(sinks)
 
     def __enter__(self) -> Self:
-        self._retries.start()
+        if self._tries_again:
+            self._retries.start()
         return self
 
     def __exit__(
@@ -122,7 +137,8 @@ class Delivery:
             lane.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._pool.join(max(0.0, deadline - self._clock()))
-        self._retries.join()
+        if self._tries_again:
+            self._retries.join()
 
     def replace(self, sinks: Iterable[Sink]) -> None:
         """Deliver to these sinks from now on; the lanes of those that stay go on as they are.
@@ -147,7 +163,8 @@ class Delivery:
         """Let lanes (None: all) try at once, whatever pause they were in, and do not wait for it."""
         with self._changed:
             for work in self._chosen(lanes):
-                self._request(work)
+                work.requested += 1
+                self._start(work)
 
     def deliver_now(
         self, lanes: Collection[str] | None = None, *, timeout_seconds: float = math.inf
@@ -158,7 +175,9 @@ class Delivery:
         """
         deadline = self._clock() + timeout_seconds
         with self._changed:
-            tickets = [(work, self._request(work)) for work in self._chosen(lanes)]
+            tickets = [(work, work.ask()) for work in self._chosen(lanes)]
+            for work, _ in tickets:
+                self._start(work)
         reports = (self._report_for(work, ticket, deadline) for work, ticket in tickets)
         return [report for report in reports if report is not None]
 
@@ -171,12 +190,6 @@ class Delivery:
 
     def _all_idle(self) -> bool:
         return not any(work.running for work in self._works.values())
-
-    def _request(self, work: _Work) -> int:
-        """Ask for a pass that starts from now on, and return the ticket for its report."""
-        work.requested += 1
-        self._start(work)
-        return work.requested
 
     def _start(self, work: _Work) -> None:
         if not (work.running or self._closing):
@@ -195,18 +208,19 @@ class Delivery:
                 work.finish(ticket, report, self._clock())
                 more = work.requested > ticket and not (self._closing or work.retired)
                 work.running = more
+                is_last_use = work.retired and not more
                 self._changed.notify_all()
-        if work.retired:
+        if is_last_use:
             work.lane.close()
 
     def _report_for(self, work: _Work, ticket: int, deadline: float) -> LaneReport | None:
-        """Return the report of the pass that was asked for, None if it is not done in time."""
+        """Return what the passes until the one that was asked for came to, None if it is not done in time."""
         with self._changed:
             while work.done < ticket:
                 if self._stop.is_set() or work.retired or self._clock() >= deadline:
-                    return None
+                    break
                 self._changed.wait(_POLL_SECONDS)
-            return work.report
+            return work.take_report(ticket)
 
     def _retry(self) -> None:
         """Start the passes whose pause is over, until the end."""

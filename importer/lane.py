@@ -41,6 +41,17 @@ class LaneReport:
     rejection: str = ""
     """Why the last of the rejected payloads was set aside."""
 
+    def after(self, earlier: "LaneReport") -> "LaneReport":
+        """Return what both passes came to, of which this one is the later: what counts is added up."""
+        return LaneReport(
+            self.lane,
+            earlier.delivered + self.delivered,
+            earlier.points + self.points,
+            earlier.rejected + self.rejected,
+            self.error,
+            self.rejection or earlier.rejection,
+        )
+
     @property
     def failed(self) -> bool:
         """Whether a person has to look: what is only unavailable heals by itself."""

@@ -501,6 +501,33 @@ def test_lanes_that_are_asked_one_by_one_share_a_thread(outbox: Outbox, stop: th
         assert threading.active_count() < before + 10
 
 
+def test_who_waits_is_told_what_every_pass_since_came_to(outbox: Outbox, stop: threading.Event) -> None:
+    gate = Gate()
+    sink = MemorySink(A, answers=[gate, Rejected(A, "too odd")])
+    add(outbox, A, "in hand")
+    with frozen(outbox, sink, stop=stop) as delivery:
+        delivery.nudge()
+        gate.wait_until_entered()
+        reports: list[LaneReport] = []
+        waiter = threading.Thread(target=lambda: reports.extend(delivery.deliver_now()))
+        waiter.start()
+        add(outbox, A, "odd", "good")
+        gate.open()
+        waiter.join(WAIT_SECONDS)
+        assert reports == [LaneReport(A, 2, 2, 1, rejection="too odd")]
+        assert delivery.deliver_now() == [LaneReport(A)]
+
+
+def test_a_delivery_that_does_not_try_again_waits_to_be_asked(outbox: Outbox, stop: threading.Event) -> None:
+    add(outbox, A, "1")
+    sink = MemorySink(A, answers=[unavailable()])
+    with Delivery(outbox, [sink], stop=stop, tries_again=False, chance=lambda: 0.0) as delivery:
+        (first,) = delivery.deliver_now()
+        assert isinstance(first.error, SinkUnavailable)
+        assert waiting(outbox) == 1
+        assert delivery.deliver_now() == [LaneReport(A, 1, 1)]
+
+
 # ---- other destinations while it runs
 
 

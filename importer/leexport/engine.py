@@ -11,7 +11,7 @@ from importer.delivery import Delivery
 from importer.errors import ConfigError, OutboxError, Stopped
 from importer.leexport.config import Configuration, ConfigurationReader, Search
 from importer.leexport.outlet import PluginOutlet
-from importer.leexport.run import SearchRunner, Tally, configure, sinks_of
+from importer.leexport.run import SearchRunner, Tally, configure, record, sinks_of
 from importer.outbox import Outbox
 from importer.parallel import make_pool
 from importer.periodic import Periodic, Task
@@ -144,11 +144,6 @@ class Engine:
     def _record(self) -> None:
         """Remember what the runs of the last minute came to, for those who ask for the status."""
         self._recorded_at = self._clock()
-        run = self._tally.take()
-        if run is None:
-            return
-        self._notifier.status(f"last minute: {run.points} values{', ' if run.message else ''}{run.message}")
-        try:
-            self._outbox.record_run(run)
-        except OutboxError as error:
-            logger.warning("runs not recorded: %s", error)
+        run = record(self._outbox, self._tally)
+        if run is not None:
+            self._notifier.status(f"last minute: {run.points} values{', ' if run.message else ''}{run.message}")

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from importer.errors import ExitCode, ImporterError, Stopped
+from importer.errors import ExitCode, ImporterError, OutboxError, Stopped
 from importer.leexport.config import Search
 from importer.leexport.outlet import PluginOutlet
 from importer.outbox import Lane, Outbox, Run
@@ -73,6 +73,17 @@ class Tally:
         message = f"{failures[0]}{others}" if failures else ""
         code = ExitCode.FAILED if failures else ExitCode.OK
         return Run(started, self._clock(), code, points, None, message)
+
+
+def record(outbox: Outbox, tally: Tally) -> Run | None:
+    """Add the runs since the last call to the history, for `metrics-importer status`, and return them as one."""
+    run = tally.take()
+    if run is not None:
+        try:
+            outbox.record_run(run)
+        except OutboxError as error:
+            logger.warning("runs not recorded: %s", error)
+    return run
 
 
 class SearchRunner:

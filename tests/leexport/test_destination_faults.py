@@ -150,7 +150,7 @@ def test_a_run_after_everything_was_put_right_exits_with_0_and_leaves_nothing_wa
 def test_what_will_never_be_taken_is_set_aside_and_shown_with_its_reason(runs: Runs, service: str, fault: str) -> None:
     name, reason = name_of(service, fault), SET_ASIDE[fault].told
     told = said(runs.first)[name]
-    assert "set aside: " in told
+    assert "payloads set aside (1): " in told
     assert reason in told
     for listed in (runs.listed, runs.listed_at_last):
         (line,) = [line for line in listed.splitlines() if f"{service}: {name} " in line]

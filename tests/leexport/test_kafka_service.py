@@ -143,7 +143,7 @@ def test_messages_that_a_broker_will_never_take_are_set_aside(site: Site, kafka:
     kafka.fail(*[TOO_LARGE] * 40)
     result = site.once()
     assert result.code == 1
-    assert "set aside: " in said(result)["large"]
+    assert "payloads set aside (1): " in said(result)["large"]
     assert list(site.geckoboard.widgets) == ["good"]
     assert "kafka: large" in site.commands.run("metrics-importer", "outbox", "list").stdout.partition("REJECTED")[2]
 

@@ -1,5 +1,7 @@
 """`leexportpy start --once`: every search once, and what it says about those that were not pushed."""
 
+from pathlib import Path
+
 from importer.simulators.base import Answer
 from tests.leexport.answers import answer
 from tests.leexport.site import COUNT, GROUPS, Site
@@ -70,3 +72,32 @@ def test_of_a_widget_only_the_newest_state_is_kept(site: Site) -> None:
     assert site.geckoboard.widgets["requests"] == [
         {"x_axis": {"type": "datetime"}, "series": [{"name": "requests", "data": []}]}
     ]
+
+
+def test_what_is_set_aside_of_earlier_answers_is_told_by_the_run_that_pushes_them(site: Site) -> None:
+    site.series("web.errors")
+    site.graphite.fail(Answer(403), times=1)
+    assert site.once().code == 1
+    site.graphite.fail(Answer(400), times=1)
+    result = site.once()
+    assert result.code == 1
+    assert "[[web.errors]] hosted_graphite: payloads set aside (1): " in result.stderr
+    assert len(site.graphite.points) == 10
+
+
+def test_a_destination_that_failed_is_not_tried_again_by_the_same_run(site: Site) -> None:
+    site.series("web.errors")
+    site.graphite.fail(Answer(403), times=None)
+    for run in (1, 2):
+        result = site.once()
+        assert (result.code, len(result.stderr.splitlines())) == (1, 1)
+        assert len(site.graphite.requests) == run
+
+
+def test_each_search_of_a_destination_that_several_share_is_told(site: Site, tmp_path: Path) -> None:
+    nowhere = tmp_path / "a file"
+    nowhere.write_text("")
+    for name in ("first", "second"):
+        site.search(name, {"service": "sqlite", "path": str(nowhere / "metrics.db"), "metric_name": name})
+    told = sorted(site.once().stderr.splitlines())
+    assert [line.split(" ")[1] for line in told] == ["[[first]]", "[[second]]"]

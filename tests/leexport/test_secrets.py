@@ -121,7 +121,7 @@ def test_a_password_that_a_store_repeats_is_not_kept_with_what_is_set_aside(site
         site.search("series", influx | {"username": "me", "password": f"'{PASSWORD}'"})
         store.fail(Answer.json({"error": f"no point for {PASSWORD}"}, status=400), times=None)
         result = site.once()
-    assert "set aside: " in result.stderr
+    assert "payloads set aside (1): " in result.stderr
     assert_no_key_is_shown(site, result, others=(PASSWORD,))
 
 
