@@ -15,16 +15,19 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Final, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from importer.credentials import Secret
 from importer.errors import ConfigError, Problem
 from importer.stores import load_json, load_text
 from importer.verbatim import quote_values
+
+if TYPE_CHECKING:
+    from configobj import ConfigObjError
 
 __all__ = ["REQUIRED", "ObjectReader", "Unusable", "load_ini", "load_json", "load_text"]
 
@@ -38,23 +41,29 @@ class Unusable:
 
 
 def load_ini(
-    path: Path, *, list_values: bool = True, interpolation: bool = True, verbatim: Collection[str] = ()
+    path: Path,
+    *,
+    list_values: bool = True,
+    interpolation: bool = True,
+    verbatim: Collection[str] = (),
+    addresses: Collection[str] = (),
 ) -> dict[str, object]:
     """Return what a ConfigObj file holds: text, lists of text (with `list_values`), and sections as dicts.
 
     With `interpolation` each `%(name)s` is filled in; where that fails the value is an Unusable. The values of the
-    `verbatim` keys are text as it stands, commas and all (see `importer.verbatim`).
+    `verbatim` keys are text as it stands, commas and all; those of the `addresses` do not end at a `#` inside of them
+    (see `importer.verbatim`).
     Raises ConfigError, with the line, for what `load_text` refuses and for each parse error.
     """
     import configobj  # here, since most commands read no INI file
 
-    lines = quote_values(load_text(path).split("\n"), keys=verbatim)
+    lines = quote_values(load_text(path).split("\n"), keys=verbatim, addresses=addresses)
     try:
         parsed = configobj.ConfigObj(lines, list_values=list_values, interpolation=interpolation)
         return _plain(parsed)
     except configobj.ConfigObjError as error:
-        problems = [Problem(path, _ini_mistake(each), line=each.line_number) for each in error.errors]
-        raise ConfigError(problems) from error
+        mistakes = _own_mistakes(error.errors, lines)
+        raise ConfigError([Problem(path, _ini_mistake(each), line=each.line_number) for each in mistakes]) from error
     except RecursionError as error:
         raise ConfigError(Problem(path, "is nested too deeply")) from error
 
@@ -82,6 +91,24 @@ def _interpolated(section: _IniSection, key: str) -> object:
         return Unusable(str(error))
 
 
+def _own_mistakes(errors: Sequence["ConfigObjError"], lines: Sequence[str]) -> Iterator["ConfigObjError"]:
+    """Yield the errors that do not follow from another one.
+
+    ConfigObj passes over the header of a section that was given before, and takes what follows for the contents of
+    the section above.
+    """
+    depths = {number: len(match[1]) for number, line in enumerate(lines, start=1) if (match := _HEADER.match(line))}
+    end = 0
+    for error in errors:
+        number = error.line_number or 0
+        if 0 < number < end:
+            continue
+        yield error
+        if number in depths:
+            following = (other for other, depth in depths.items() if other > number and depth <= depths[number])
+            end = next(following, len(lines) + 1)
+
+
 def _ini_mistake(error: Exception) -> str:
     """ConfigObj's own text quotes the line, which may hold a secret."""
     return {
@@ -100,6 +127,7 @@ REQUIRED: Final = _Required.REQUIRED
 T = TypeVar("T")
 D = TypeVar("D")
 
+_HEADER = re.compile(r"\s*(\[+)")
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
@@ -133,6 +161,7 @@ class ObjectReader:
         self._is_object = isinstance(value, dict)
         self._values = cast("dict[str, object]", value) if isinstance(value, dict) else {}
         self._known: set[str] = set()
+        self._given: dict[str, object] = {}
         if not self._is_object:
             self.problem("", f"{_shown(value)} is not an object")
 
@@ -145,6 +174,10 @@ class ObjectReader:
         """Return what is given for key, whatever it is, or None."""
         self._known.add(key)
         return self._values.get(key)
+
+    def given(self) -> dict[str, object]:
+        """Return what the getters have returned until now, by key, defaults included; there may be secrets in it."""
+        return dict(self._given)
 
     def keys_with(self, text: str) -> list[str]:
         """Return the keys whose names hold this text, in their order: for settings that are passed on to a library."""
@@ -263,7 +296,8 @@ class ObjectReader:
         elif is_given:
             self.problem(key, f"is given, and {twin} too: keep one of them")
         elif file_name:
-            return self._secret_from(twin, self._credential_path(file_name, environ))
+            self._given[key] = secret = self._secret_from(twin, self._credential_path(file_name, environ))
+            return secret
         return Secret("")
 
     def unknown(self, what: str = "improper key") -> list[Problem]:
@@ -298,6 +332,7 @@ class ObjectReader:
         value = self.value(key)
         if value is None or value == "":
             if not isinstance(default, _Required):
+                self._given[key] = default
                 return default
             self._missing(key, f"{expected} is expected")
             return stand_in
@@ -306,6 +341,7 @@ class ObjectReader:
             wrong = value.reason if isinstance(value, Unusable) else f"{(show or _shown)(value)} is not {expected}"
             self.problem(key, wrong)
             return stand_in
+        self._given[key] = parsed
         return parsed
 
     def _missing(self, key: str, right: str) -> None:

@@ -19,13 +19,14 @@ from typing import BinaryIO, NoReturn
 
 from importer.credentials import redact
 from importer.errors import ExitCode, ImporterError, Stopped, one_line
-from importer.pid_file import PidEntry, PidFile, PidFileError
+from importer.pid_file import AlreadyRunning, PidEntry, PidFile, PidFileError
 
 logger = logging.getLogger(__name__)
 
 UMASK = 0o027
 """What a background process writes is not for everybody to read; its pid file, of mode 0644, is."""
 _LOOK_INTERVAL_SECONDS = 0.05
+_RUNNING = "running"
 
 Ready = Callable[[], None]
 """What a main function calls once its configuration is loaded and work begins."""
@@ -79,13 +80,14 @@ def run_in_background(main: Callable[[Ready], int], *, pid_file: Path, started_t
     with os.fdopen(reader, "rb", buffering=0) as pipe:
         with suppress(ChildProcessError):  # it leaves nothing to wait for where SIGCHLD is ignored
             os.waitpid(child, 0)  # it ends as soon as it has a child, whose child is the process in the background
-        return _exit_code_reported(pipe, started_timeout_seconds)
+        return _exit_code_reported(pipe, file.path, started_timeout_seconds)
 
 
 class _Report:
     """What the new process tells to the waiting one, once: `<exit code> <reason>`, the reason empty if all is well.
 
-    Several reasons have a line each; no more is told than a pipe takes whole.
+    Several reasons have a line each; no more is told than a pipe takes whole. Where another process was faster, it is
+    `running <pid>`.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -102,7 +104,11 @@ class _Report:
         with suppress(BrokenPipeError):  # nobody is left who wants to know
             self._tell(code, reason)
 
-    def _tell(self, code: int, reason: str) -> None:
+    def outrun(self, pid: int) -> None:
+        with suppress(BrokenPipeError):
+            self._tell(_RUNNING, str(pid))
+
+    def _tell(self, code: int | str, reason: str) -> None:
         if self._is_made:
             return
         self._is_made = True
@@ -112,7 +118,7 @@ class _Report:
             os.close(self.descriptor)
 
 
-def _exit_code_reported(pipe: BinaryIO, timeout_seconds: float) -> int:
+def _exit_code_reported(pipe: BinaryIO, pid_file: Path, timeout_seconds: float) -> int:
     poller = select.poll()
     poller.register(pipe, select.POLLIN)
     if not poller.poll(timeout_seconds * 1000):
@@ -120,6 +126,8 @@ def _exit_code_reported(pipe: BinaryIO, timeout_seconds: float) -> int:
     code, _, reason = pipe.read(select.PIPE_BUF).decode(errors="ignore").partition(" ")
     if not code:
         raise BackgroundError("the process in the background ended before it was ready, without a word")
+    if code == _RUNNING:
+        raise AlreadyRunning(pid_file, int(reason))
     if reason:
         raise BackgroundError(*reason.split("\n"), exit_code=ExitCode(int(code)))
     return int(code)
@@ -130,17 +138,21 @@ def _become_background(main: Callable[[Ready], int], pid_file: PidFile, report: 
     try:
         code, reason = _outcome(main, pid_file, report)
         report.ended(code, reason)
+    except AlreadyRunning as error:
+        report.outrun(error.pid)
     finally:
         os._exit(code)  # what lies further up the stack, and in its buffers, is the starter's
 
 
 def _outcome(main: Callable[[Ready], int], pid_file: PidFile, report: _Report) -> tuple[int, str]:
-    """Return the exit code, and what went wrong, a line each."""
+    """Return the exit code, and what went wrong, a line each. Raises AlreadyRunning."""
     try:
         with _detached(report.descriptor), pid_file.held():
             return main(report.ready), ""
     except SystemExit as error:
         return (error.code if isinstance(error.code, int) else ExitCode.FAILED), ""
+    except AlreadyRunning:
+        raise
     except ImporterError as error:
         logger.error("background process ended: %s", error)
         return error.exit_code, "\n".join(one_line(redact(line)) for line in error.lines)
@@ -192,6 +204,9 @@ def stop(pid_file: Path, *, timeout_seconds: float = 10.0) -> StopOutcome:
         return StopOutcome.NOT_RUNNING
     try:
         outcome = _end(entry, timeout_seconds)
+    except PermissionError as error:
+        reason = f"process {entry.pid} cannot be ended: permission denied; be the user that started it, or root"
+        raise PidFileError(file.path, reason) from error
     except OSError as error:
         raise PidFileError(file.path, f"process {entry.pid} cannot be ended: {error.strerror}") from error
     if outcome is not StopOutcome.STILL_RUNNING:

@@ -10,10 +10,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-from importer.errors import ImporterError, SinkUnavailable
+from importer.errors import ImporterError, SinkRefused, SinkUnavailable
 from importer.lane import Lane, LaneReport
 from importer.outbox import Outbox
 from importer.parallel import DaemonExecutor
@@ -32,9 +33,17 @@ class Backoff:
     """How long a destination is left alone after each failure: exponentially longer, with full jitter."""
 
     def __init__(
-        self, *, limit_seconds: float = BACKOFF_LIMIT_SECONDS, chance: Callable[[], float] = random.random
+        self,
+        *,
+        base_seconds: float = BACKOFF_BASE_SECONDS,
+        limit_seconds: float = BACKOFF_LIMIT_SECONDS,
+        retries_refused: bool = False,
+        chance: Callable[[], float] = random.random,
     ) -> None:
+        """`retries_refused` is for who cannot wait for a person to start or reload it."""
+        self._base_seconds = base_seconds
         self._limit_seconds = limit_seconds
+        self._healing = (SinkUnavailable, SinkRefused) if retries_refused else (SinkUnavailable,)
         self._chance = chance
         self._failures = 0
 
@@ -43,12 +52,13 @@ class Backoff:
 
         Infinity where it would not heal by itself, or where all went well; the next failure is then the first again.
         """
-        if not isinstance(error, SinkUnavailable):
+        if not isinstance(error, self._healing):
             self._failures = 0
             return math.inf
-        longest = min(self._limit_seconds, BACKOFF_BASE_SECONDS * 2.0 ** min(self._failures, 30))
+        longest = min(self._limit_seconds, self._base_seconds * 2.0 ** min(self._failures, 30))
         self._failures += 1
-        return max(longest * self._chance(), error.retry_after_seconds or 0.0)
+        asked = error.retry_after_seconds if isinstance(error, SinkUnavailable) else None
+        return max(longest * self._chance(), asked or 0.0)
 
 
 class _Work:
@@ -61,6 +71,8 @@ class _Work:
         self.done = 0
         """The highest ticket that a finished pass serves: it began after that ticket was given."""
         self.running = False
+        self.look_again = False
+        """Whether another pass follows the one under way, if that ends well."""
         self.retired = False
         """Whether the lane is delivered no more, or by another sink."""
         self.next_try = math.inf
@@ -73,11 +85,25 @@ class _Work:
         self._reports[self.requested] = LaneReport(self.lane.sink.lane)
         return self.requested
 
+    def begin(self) -> int:
+        """Return the ticket that the pass which begins now serves."""
+        self.look_again = False
+        return self.requested
+
     def finish(self, ticket: int, report: LaneReport, now: float) -> None:
         """Note what a pass came to, for all who wait, and when to try again by ourselves."""
         self.done = ticket
         self._reports = {waiting: report.after(earlier) for waiting, earlier in self._reports.items()}
         self.next_try = now + self._backoff.pause_seconds(report.error)
+        self.look_again = self.look_again and report.error is None
+
+    def is_due(self) -> bool:
+        """Whether somebody asked for a pass that has not begun yet."""
+        return self.look_again or self.requested > self.done
+
+    def is_unsettled(self) -> bool:
+        """Whether more was to come: a pass under way or asked for, or a pause that ends."""
+        return self.running or self.is_due() or not math.isinf(self.next_try)
 
     def take_report(self, ticket: int) -> LaneReport | None:
         """Return what the passes since a ticket was given came to; None if none has begun and ended since."""
@@ -100,6 +126,8 @@ class Delivery:
         *,
         stop: threading.Event,
         tries_again: bool = True,
+        retries_refused: bool = False,
+        backoff_base_seconds: float = BACKOFF_BASE_SECONDS,
         backoff_limit_seconds: float = BACKOFF_LIMIT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
@@ -107,9 +135,14 @@ class Delivery:
         self._outbox = outbox
         self._stop = stop
         self._tries_again = tries_again
-        self._backoff_limit_seconds = backoff_limit_seconds
+        self._backoff = partial(
+            Backoff,
+            base_seconds=backoff_base_seconds,
+            limit_seconds=backoff_limit_seconds,
+            retries_refused=retries_refused,
+            chance=chance,
+        )
         self._clock = clock
-        self._chance = chance
         self._changed = threading.Condition()
         self._closing = False
         self._pool = DaemonExecutor(name="lane")
@@ -143,7 +176,8 @@ class Delivery:
     def replace(self, sinks: Iterable[Sink]) -> None:
         """Deliver to these sinks from now on; the lanes of those that stay go on as they are.
 
-        A sink that is left out, or replaced by another object for its lane, finishes the payload in hand.
+        A sink that is left out, or replaced by another object for its lane, finishes the payload in hand. The other
+        tries at once if the one before it was asked to, was at work, or would have tried again.
         """
         wanted = {sink.lane: sink for sink in sinks}
         with self._changed:
@@ -155,6 +189,10 @@ class Delivery:
             for name, sink in wanted.items():
                 if name not in self._works:
                     self._works[name] = self._work_for(sink)
+            for work in self._chosen({work.lane.sink.lane for work in gone if work.is_unsettled()}):
+                work.requested += 1
+                self._start(work)
+            self._changed.notify_all()
             unused = [work.lane for work in gone if not work.running]
         for lane in unused:
             lane.close()
@@ -166,12 +204,22 @@ class Delivery:
                 work.requested += 1
                 self._start(work)
 
+    def flush(self) -> None:
+        """Let lanes try that are in no pause after a failure, and do not wait for it."""
+        with self._changed:
+            for work in self._works.values():
+                if work.running:
+                    work.look_again = True
+                elif math.isinf(work.next_try):
+                    self._start(work)
+
     def deliver_now(
         self, lanes: Collection[str] | None = None, *, timeout_seconds: float = math.inf
     ) -> list[LaneReport]:
         """Let lanes (None: all) try at once, whatever pause they were in, and return what each pass came to.
 
-        A lane that is not done by then, or when the process is asked to stop, is left out and goes on.
+        A lane that is not done by then, or when the process is asked to stop, is left out and goes on; so is one that
+        will not be done, as its sink was replaced or the `with` block is left.
         """
         deadline = self._clock() + timeout_seconds
         with self._changed:
@@ -182,8 +230,7 @@ class Delivery:
         return [report for report in reports if report is not None]
 
     def _work_for(self, sink: Sink) -> _Work:
-        backoff = Backoff(limit_seconds=self._backoff_limit_seconds, chance=self._chance)
-        return _Work(Lane(self._outbox, sink, clock=self._clock), backoff)
+        return _Work(Lane(self._outbox, sink, clock=self._clock), self._backoff())
 
     def _chosen(self, lanes: Collection[str] | None) -> list[_Work]:
         return [work for name, work in self._works.items() if lanes is None or name in lanes]
@@ -201,12 +248,12 @@ class Delivery:
         more = True
         while more:
             with self._changed:
-                ticket = work.requested
+                ticket = work.begin()
             report = work.lane.drain()
             _log(report)
             with self._changed:
                 work.finish(ticket, report, self._clock())
-                more = work.requested > ticket and not (self._closing or work.retired)
+                more = work.is_due() and not (self._closing or work.retired)
                 work.running = more
                 is_last_use = work.retired and not more
                 self._changed.notify_all()
@@ -217,7 +264,8 @@ class Delivery:
         """Return what the passes until the one that was asked for came to, None if it is not done in time."""
         with self._changed:
             while work.done < ticket:
-                if self._stop.is_set() or work.retired or self._clock() >= deadline:
+                given_up = work.retired or (self._closing and not work.running)
+                if given_up or self._stop.is_set() or self._clock() >= deadline:
                     break
                 self._changed.wait(_POLL_SECONDS)
             return work.take_report(ticket)

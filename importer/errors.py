@@ -8,6 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importer.points import Payload
 
 
 class ExitCode(IntEnum):
@@ -150,6 +154,17 @@ class SinkRefused(SinkError):
 
 class Rejected(SinkError):
     """Never: the destination cannot take this payload. It is set aside with the reason."""
+
+
+class PartlyRejected(Rejected):
+    """The destination has all of the payload but these parts, which it can never take, each for its reason.
+
+    The parts are set aside in the payload's place.
+    """
+
+    def __init__(self, sink: str, parts: "Sequence[tuple[Payload, str]]") -> None:
+        self.parts = tuple((payload, one_line(reason)) for payload, reason in parts)
+        super().__init__(sink, self.parts[-1][1])
 
 
 class OutboxError(ImporterError):

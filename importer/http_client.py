@@ -11,6 +11,7 @@ overwrites itself.
 """
 
 import logging
+import math
 import random
 import threading
 import time
@@ -25,7 +26,7 @@ from importer import __version__, http_request
 from importer.errors import Stopped
 from importer.http_request import Outgoing, Parameters, base_url, build_body, build_request, build_url
 from importer.http_response import BadJson, Headers, Response
-from importer.rate_limit import RateLimit
+from importer.rate_limit import RateLimit, asked_pause
 
 if TYPE_CHECKING:
     from importer.http_transport import Transport
@@ -52,7 +53,10 @@ class RetryPolicy:
     """How often a request is repeated, and how long we wait for that."""
 
     extra_attempts: int = 1
-    """After network errors, 5xx, and a 429 that does not say how long to wait."""
+    """After network errors, 5xx, and a 429 that does not say how long to wait.
+
+    Not after an answer that was begun, and not complete when its time was over: another one would take as long.
+    """
     pause_seconds: float = 0.5
     """The longest pause before the first of them, doubled for each that follows; a random part of it is used."""
     max_wait_seconds: float = 60.0
@@ -63,31 +67,44 @@ class RetryPolicy:
     """Whether such a wait holds all requests of those who share the rate limit, or this request alone."""
 
 
-def asked_pause(response: Response) -> float | None:
-    """Return how many seconds a 429 or 503 asks us to wait; None for others, and where it does not say."""
-    return response.retry_after_seconds() if response.status in (429, 503) else None
-
-
 class _Patience:
     """What is left of a RetryPolicy for one request."""
 
-    def __init__(self, policy: RetryPolicy, uniform: Callable[[float, float], float]) -> None:
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        uniform: Callable[[float, float], float],
+        *,
+        stop: threading.Event,
+        deadline: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self.stop = stop
+        """Ends the waits."""
         self._policy = policy
         self._uniform = uniform
+        self._deadline = deadline
+        self._clock = clock
         self._attempts = 0
         self._waits = 0
+
+    def seconds_left(self) -> float:
+        """How long all that is left to be done may take."""
+        return self._deadline - self._clock()
 
     def accepts_wait(self, seconds: float) -> bool:
         """Whether a wait that the server asks for is still worth it."""
         self._waits += 1
-        return self._waits <= self._policy.max_waits and 0 <= seconds <= self._policy.max_wait_seconds
+        longest = min(self._policy.max_wait_seconds, self.seconds_left())
+        return self._waits <= self._policy.max_waits and 0 <= seconds <= longest
 
     def pause_seconds(self) -> float | None:
-        """The pause before the next attempt; None when there is none left."""
+        """The pause before the next attempt; None when there is none left, or no time for it."""
         if self._attempts >= self._policy.extra_attempts:
             return None
         self._attempts += 1
-        return self._uniform(0.0, self._policy.pause_seconds * 2.0 ** (self._attempts - 1))
+        seconds = self._uniform(0.0, self._policy.pause_seconds * 2.0 ** (self._attempts - 1))
+        return seconds if seconds < self.seconds_left() else None
 
 
 class HttpClient:
@@ -151,12 +168,16 @@ class HttpClient:
         basic: tuple[str, str] | None = None,
         bearer: str | None = None,
         retries: RetryPolicy | None = None,
+        within_seconds: float = math.inf,
+        stop: threading.Event | None = None,
     ) -> Response:
         """Return the last answer to this request, whatever its status; redirects are not followed.
 
         `path` starts with a slash and has its parts quoted already. Of json, form and body at most one is
-        sent. Raises TransportError when no whole answer came or a header cannot be sent, Stopped when the
-        process is asked to stop, and ValueError for a path or body that is none.
+        sent. All tries together take no longer than `within_seconds`; `stop` ends the waits between them, in
+        place of the client's, which ends an exchange too. Raises TransportError when no whole answer came or a
+        header cannot be sent, Stopped when the process is asked to stop, and ValueError for a path or body that is
+        none.
         """
         outgoing = build_request(
             method,
@@ -166,9 +187,15 @@ class HttpClient:
             basic=basic,
             bearer=bearer,
         )
-        patience = _Patience(retries or self._retries, self._uniform)
+        patience = _Patience(
+            retries or self._retries,
+            self._uniform,
+            stop=self._stop if stop is None else stop,
+            deadline=self._clock() + within_seconds,
+            clock=self._clock,
+        )
         while True:
-            self._rate_limit.acquire(self._stop)
+            self._rate_limit.acquire(patience.stop)
             response = self._attempt(outgoing, patience)
             if response is not None:
                 return response
@@ -184,23 +211,23 @@ class HttpClient:
         from importer.http_failure import ExchangeError  # on use: it imports requests
 
         try:
-            response = self._exchange(outgoing)
+            response = self._exchange(outgoing, patience)
         except ExchangeError as error:
             if error.may_heal and self._pause(patience, error.reason):
                 return None
             raise
         return None if self._is_worth_repeating(response, patience) else response
 
-    def _exchange(self, outgoing: Outgoing) -> Response:
+    def _exchange(self, outgoing: Outgoing, patience: _Patience) -> Response:
         from importer.http_failure import ExchangeError  # on use: it imports requests
 
         begin = self._clock()
         try:
-            response = Response(*self._transport().send(outgoing))
+            response = Response(*self._transport().send(outgoing, within_seconds=patience.seconds_left()))
         except ExchangeError as error:
             if not error.stale:
                 raise
-            return self._exchange(outgoing)  # not for ever: each time it costs a kept connection
+            return self._exchange(outgoing, patience)  # not for ever: each time it costs a kept connection
         logger.debug(
             "request method=%s host=%s path=%s status=%d milliseconds=%.0f bytes=%d",
             outgoing.method,
@@ -245,7 +272,7 @@ class HttpClient:
         if self._retries.waits_for_all:
             self._rate_limit.hold(seconds)
         else:
-            self._wait(seconds)
+            self._wait(seconds, patience)
         return True
 
     def _pause(self, patience: _Patience, reason: str) -> bool:
@@ -253,11 +280,11 @@ class HttpClient:
         if seconds is None:
             return False
         logger.warning("request is repeated host=%s reason=%r seconds=%.1f", self.host, reason, seconds)
-        self._wait(seconds)
+        self._wait(seconds, patience)
         return True
 
-    def _wait(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
+    def _wait(self, seconds: float, patience: _Patience) -> None:
+        if patience.stop.wait(seconds):
             raise Stopped(f"stopped while waiting for {self.host}")
 
 

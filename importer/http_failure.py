@@ -14,6 +14,7 @@ from typing import Final
 import requests
 from urllib3.exceptions import DecodeError, ProtocolError
 
+from importer.credentials import redact
 from importer.errors import TransportError
 
 _CLOSED: Final = (ConnectionError, ssl.SSLEOFError)
@@ -25,14 +26,14 @@ _NO_CONNECTION: _Words = (
     (ssl.SSLError, "TLS failed: {cause.reason}"),
     (socket.gaierror, "name not known: {cause.strerror}"),
     (ConnectionRefusedError, "connection refused"),
-    (TimeoutError, "no connection within {connect_timeout_seconds:g} s"),
+    (TimeoutError, "no connection within {connect_timeout_seconds:.3g} s"),
 )
 _NO_ANSWER: _Words = (
-    (TimeoutError, "no answer within {timeout_seconds:g} s"),
+    (TimeoutError, "no answer within {timeout_seconds:.3g} s"),
     (_CLOSED, "connection closed without an answer"),
 )
 _HALF_AN_ANSWER: _Words = (
-    (TimeoutError, "answer not complete after {timeout_seconds:g} s ({progress})"),
+    (TimeoutError, "answer not complete after {timeout_seconds:.3g} s ({progress})"),
     (DecodeError, "answer cannot be unpacked: its compression is damaged"),
     ((IncompleteRead, *_CLOSED), "answer cut off after {progress}"),
     (HTTPException, "answer is not HTTP"),
@@ -69,12 +70,13 @@ def explain(
         reason = f"proxy: {reason}"
     unusable = _is_unusable(error)
     untrusted = any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes)
+    too_slow = received_bytes and not no_connection and any(isinstance(cause, TimeoutError) for cause in causes)
     closed = any(isinstance(cause, _CLOSED) for cause in causes)
     return ExchangeError(
         host,
         reason,
         unreachable=unusable or no_connection,
-        may_heal=not (unusable or untrusted),
+        may_heal=not (unusable or untrusted or too_slow),
         stale=closed and not connecting and not received_bytes,
     )
 
@@ -110,7 +112,7 @@ def _in_words(causes: list[BaseException], words: _Words, facts: Mapping[str, ob
         if isinstance(cause, OSError) and cause.errno:
             return os.strerror(cause.errno).lower()
         if type(cause) is OSError and cause.args:
-            return str(cause.args[0])  # "Tunnel connection failed: 407 ...", a missing file of certificates
+            return redact(str(cause.args[0]))  # "Tunnel connection failed: 407 ...", a missing file of certificates
     if isinstance(causes[0], ValueError):
         return f"address or proxy cannot be used ({type(causes[0]).__name__})"
     return f"not possible ({type(causes[-1]).__name__})"

@@ -67,6 +67,8 @@ def split_url(text: str) -> tuple[str, str]:
     >>> split_url("https://push.geckoboard.com/v1/send/168760-44cd?a=b")
     ('https://push.geckoboard.com', '/v1/send/168760-44cd?a=b')
     """
+    if "#" in text:
+        raise ValueError("an address must not hold a '#': what begins there is never sent")
     address, mark, query = text.partition("?")
     parts = urlsplit(base_url(address))
     path = (_split(address if "://" in address else f"https://{address}").path or "/") + mark + query

@@ -8,6 +8,7 @@ client by writing another `Transport`.
 import http.client
 import io
 import logging
+import math
 import socket
 import threading
 from collections.abc import Callable, Mapping
@@ -30,6 +31,8 @@ from importer.http_request import Outgoing
 STOP_CHECK_SECONDS = 0.25
 """The longest that a thread waiting for an answer takes to notice that the process is asked to stop."""
 
+_MIN_TIMEOUT_SECONDS = 0.001
+"""requests takes no time-out of 0."""
 _CHUNK_BYTES = 64 * 1024
 
 # urllib3 logs request lines and, with a traceback, odd headers: with the query, where some vendors want the key.
@@ -52,6 +55,7 @@ class Limits:
 class _Exchange:
     """What is known about the exchange that this thread is in."""
 
+    timeout_seconds: float
     deadline: float
     stop: threading.Event
     clock: Callable[[], float]
@@ -188,16 +192,18 @@ class Transport:
         if verify is False:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # our own log says it once
 
-    def send(self, outgoing: Outgoing) -> tuple[int, Mapping[str, str], bytes]:
+    def send(self, outgoing: Outgoing, *, within_seconds: float = math.inf) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and unpacked body of one exchange, whatever the status. Follows no redirect.
 
-        Raises ExchangeError, or Stopped soon after the process was asked to stop.
+        It ends within that time, and within the limits. Raises ExchangeError, or Stopped soon after the process was
+        asked to stop.
         """
-        exchange = _Exchange(self._clock() + self._limits.timeout_seconds, self._stop, self._clock)
+        timeout_seconds = max(min(self._limits.timeout_seconds, within_seconds), _MIN_TIMEOUT_SECONDS)
+        exchange = _Exchange(timeout_seconds, self._clock() + timeout_seconds, self._stop, self._clock)
         token = _current.set(exchange)
         response: requests.Response | None = None
         try:
-            response = self._open(outgoing)
+            response = self._open(outgoing, timeout_seconds)
             return response.status_code, response.headers, self._read(response)
         except (OSError, urllib3.exceptions.HTTPError, http.client.HTTPException, ValueError) as error:
             raise self._explain(error, exchange, response) from error
@@ -210,7 +216,7 @@ class Transport:
         """Close the connections that are not in use."""
         self._session.close()
 
-    def _open(self, outgoing: Outgoing) -> requests.Response:
+    def _open(self, outgoing: Outgoing, timeout_seconds: float) -> requests.Response:
         request = requests.Request(
             outgoing.method, outgoing.url, dict(outgoing.headers), data=outgoing.body, auth=_keep_authorization
         )
@@ -219,8 +225,7 @@ class Transport:
         verify = True if settings["verify"] is None else settings["verify"]
         proxies = dict(settings["proxies"] if self._proxies is None else self._proxies)
         self._check_proxy(outgoing.url, proxies)
-        limits = self._limits
-        timeout = (min(limits.connect_timeout_seconds, limits.timeout_seconds), limits.timeout_seconds)
+        timeout = (min(self._limits.connect_timeout_seconds, timeout_seconds), timeout_seconds)
         # Not session.send(): it reads the whole body of a redirect before anybody can count its bytes.
         adapter = self._session.get_adapter(outgoing.url)
         return adapter.send(prepared, stream=True, timeout=timeout, verify=verify, proxies=proxies)
@@ -242,8 +247,8 @@ class Transport:
 
     def _explain(self, error: Exception, exchange: _Exchange, response: requests.Response | None) -> ExchangeError:
         facts = {
-            "connect_timeout_seconds": self._limits.connect_timeout_seconds,
-            "timeout_seconds": self._limits.timeout_seconds,
+            "connect_timeout_seconds": min(self._limits.connect_timeout_seconds, exchange.timeout_seconds),
+            "timeout_seconds": exchange.timeout_seconds,
             "progress": _progress(response),
         }
         return explain(

@@ -9,11 +9,12 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from importer.errors import ImporterError, OutboxError, Rejected, SinkError, SinkUnavailable
+from importer.errors import ImporterError, OutboxError, PartlyRejected, Rejected, SinkError, SinkUnavailable
 from importer.outbox import Outbox, Stored
+from importer.points import Payload
 from importer.sinks.base import Sink
 
 logger = logging.getLogger(__name__)
@@ -101,8 +102,9 @@ class Lane:
         return LaneReport(self.sink.lane, tally.delivered, tally.points, tally.rejected, error, tally.rejection)
 
     def stop(self) -> None:
-        """Let the pass under way begin no other payload."""
+        """Let the pass under way begin no other payload, and end soon if its sink can."""
         self._stop.set()
+        self.sink.stop()
 
     def close(self) -> None:
         """Close the sink; never raises, as what it was to deliver has been settled."""
@@ -123,13 +125,13 @@ class Lane:
             if not mine:
                 return SinkUnavailable(self.sink.lane, "another process is delivering to it")
             while not self._stop.is_set():
-                stored = self._outbox.oldest(self.sink.lane)
-                if stored is None:
+                waiting = self._outbox.next_payloads(self.sink.lane, points=self.sink.joined_points)
+                if not waiting:
                     self._shrink()
                     return None
-                if self._stop.wait(self._pace.pause_seconds(stored.payload.points)):
+                if self._stop.wait(self._pace.pause_seconds(sum(stored.payload.points for stored in waiting))):
                     break
-                error = self._deliver(stored, tally)
+                error = self._deliver(waiting, tally)
                 if error is not None:
                     self._outbox.note_problem(self.sink.lane, error.reason)
                     return error
@@ -141,25 +143,54 @@ class Lane:
         except OutboxError as error:  # everything was delivered; the next pass that empties the lane tries again
             logger.warning("room not given back: %s", error)
 
-    def _deliver(self, stored: Stored, tally: "_Tally") -> SinkError | None:
-        """Deliver one payload; return the error that ends the pass, None if it goes on."""
+    def _deliver(self, payloads: Sequence[Stored], tally: "_Tally") -> SinkError | None:
+        """Deliver payloads as one; return the error that ends the pass, None if it goes on."""
         try:
-            self.sink.deliver(stored.payload)
-        except Rejected as error:
-            logger.error("payload set aside: %s id=%d points=%d", error, stored.id, stored.payload.points)
-            self._outbox.reject(stored, error.reason)
-            tally.rejected += 1
-            tally.rejection = error.reason
+            self.sink.deliver(_joined(payloads))
+        except PartlyRejected as error:
+            self._set_parts_aside(payloads, error, tally)
             return None
+        except Rejected as error:
+            return self._set_aside(payloads, error, tally)
         except SinkError as error:
             return error
         except Exception as error:  # a sink's bug must cost neither the data nor the other lanes
             logger.exception("sink failed: lane=%s", self.sink.lane)
             return _bug(self.sink, error)
-        self._outbox.delivered(stored)
-        tally.delivered += 1
-        tally.points += stored.payload.points
+        self._outbox.delivered(*payloads)
+        tally.delivered += len(payloads)
+        tally.points += sum(stored.payload.points for stored in payloads)
         return None
+
+    def _set_aside(self, payloads: Sequence[Stored], error: Rejected, tally: "_Tally") -> SinkError | None:
+        """Set a payload aside; of several look at each alone, as not all may be at fault."""
+        if len(payloads) > 1:
+            outcomes = (self._deliver([stored], tally) for stored in payloads)
+            return next((outcome for outcome in outcomes if outcome is not None), None)
+        (stored,) = payloads
+        logger.error("payload set aside: %s id=%d points=%d", error, stored.id, stored.payload.points)
+        self._outbox.reject(stored, error.reason)
+        tally.rejected += 1
+        tally.rejection = error.reason
+        return None
+
+    def _set_parts_aside(self, payloads: Sequence[Stored], error: PartlyRejected, tally: "_Tally") -> None:
+        for part, reason in error.parts:
+            logger.error("part of a payload set aside: %s: %s points=%d", self.sink.lane, reason, part.points)
+        self._outbox.reject_parts(payloads, error.parts)
+        tally.delivered += len(payloads)
+        tally.points += sum(stored.payload.points for stored in payloads)
+        tally.points -= sum(part.points for part, _ in error.parts)
+        tally.rejected += len(error.parts)
+        tally.rejection = error.reason
+
+
+def _joined(payloads: Sequence[Stored]) -> Payload:
+    first = payloads[0].payload
+    if len(payloads) == 1:
+        return first
+    data = b"".join(stored.payload.data for stored in payloads)
+    return Payload(data, sum(stored.payload.points for stored in payloads), first.format)
 
 
 def _bug(sink: Sink, error: Exception) -> SinkError:

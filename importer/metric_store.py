@@ -16,6 +16,7 @@ from operator import attrgetter
 from importer.errors import SinkRefused
 from importer.metric_database import MetricDatabase, create_schema, file_error
 from importer.points import MAX_TIMESTAMP, Labels, Point
+from importer.surrogate import replaced
 
 Row = tuple[str, str, float, float]
 """Name, labels as `labels_text` writes them, seconds since 1970-01-01 UTC, value."""
@@ -152,12 +153,7 @@ def labels_text(labels: Labels) -> str:
     >>> labels_text((("zone", "eu"), ("host", "web")))
     '{"host":"web","zone":"eu"}'
     """
-    return json.dumps({_encodable(name): _encodable(value) for name, value in sorted(labels)}, separators=(",", ":"))
-
-
-def _encodable(text: str) -> str:
-    """Put question marks for lone surrogates, which no terminal and no other store takes."""
-    return text.encode("utf-8", "replace").decode()
+    return json.dumps({replaced(name): replaced(value) for name, value in sorted(labels)}, separators=(",", ":"))
 
 
 def _parse_labels(text: str) -> Labels:

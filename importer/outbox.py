@@ -14,40 +14,31 @@ import contextlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from importer import outbox_file
 from importer.credentials import redact
 from importer.errors import OutboxFull, one_line
+from importer.outbox_lane import MAX_LANE_BYTES, Lane, Orphan, find_heirs
 from importer.outbox_view import LaneState, OutboxView, Reject, Run, Stored
 from importer.points import Payload
 
-MAX_LANE_BYTES = 2**30
-"""How much one destination may have waiting, unless its configuration says otherwise."""
 KEPT_RUNS = 200
 """How many runs `metrics-importer status` can look back on."""
 _SHRINK_PAGES = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A destination as the outbox knows it."""
-
-    name: str
-    family: str
-    """Which sinks can deliver its payloads: see `Sink.family`."""
-    max_bytes: int = MAX_LANE_BYTES
+_FAMILY = "coalesce((SELECT family FROM lanes WHERE lanes.lane = {}), '')"
 
 
 class Transaction:
     """What may be changed together; see `Outbox.transaction`."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | str, limits: Mapping[str, int], now: float) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path | str, configured: Mapping[str, Lane], now: float
+    ) -> None:
         self._connection = connection
         self._path = path
-        self._limits = limits
+        self._configured = configured
         self._now = now
 
     def cursor(self, name: str) -> int | None:
@@ -63,12 +54,17 @@ class Transaction:
             (name, position),
         )
 
+    def execute(self, statement: str, *parameters: str | bytes | float | None) -> sqlite3.Cursor:
+        """Run a statement on a table that a command has of its own in the same file."""
+        return self._connection.execute(statement, parameters)
+
     def add(self, lane: str, payloads: Iterable[Payload]) -> None:
-        """Queue payloads for a lane, behind what waits there.
+        """Queue payloads for a lane, behind what waits there; they stay there if it is not configured.
 
         Raises OutboxFull if that takes the lane over its bound; the whole transaction is then undone.
         """
-        self._connection.execute("INSERT OR IGNORE INTO lanes (lane, family) VALUES (?, '')", (lane,))
+        known = self._configured.get(lane, Lane(lane, family=""))
+        self._connection.execute("INSERT OR IGNORE INTO lanes (lane, family) VALUES (?, ?)", (lane, known.family))
         for payload in payloads:
             if payload.replace_key:
                 self._connection.execute(
@@ -79,10 +75,9 @@ class Transaction:
                 (lane, payload.format, payload.replace_key, payload.points, self._now, payload.data),
             )
         (waiting,) = self._connection.execute("SELECT bytes FROM lanes WHERE lane = ?", (lane,)).fetchone()
-        limit = self._limits.get(lane, MAX_LANE_BYTES)
-        if waiting > limit:
-            reason = f"{lane} is full: {waiting} bytes would wait, outbox_max_bytes is {limit}; nothing was dropped"
-            raise OutboxFull(self._path, reason)
+        if waiting > known.max_bytes:
+            full = f"{lane} is full: {waiting} bytes would wait, outbox_max_bytes is {known.max_bytes}"
+            raise OutboxFull(self._path, f"{full}; nothing was dropped")
 
 
 class Outbox(OutboxView):
@@ -95,43 +90,28 @@ class Outbox(OutboxView):
         self.damage = opened.damage
         """What had to be done to a damaged file, in one line; empty if nothing."""
         self._clock = clock
-        self._limits: dict[str, int] = {}
+        self._configured: Mapping[str, Lane] = {}
+        self._durable = True  # as it was opened
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Commit what is done inside the block, durably, or undo all of it when the block raises."""
         with self._writing():
-            yield Transaction(self._connection, self._name, self._limits, self._clock())
+            yield Transaction(self._connection, self._name, self._configured, self._clock())
 
-    def configure(self, lanes: Iterable[Lane]) -> None:
+    def configure(self, lanes: Iterable[Lane]) -> list[LaneState]:
         """Make known which lanes are delivered from now on, and how much each may hold.
 
-        Where the address of a destination was changed, its lane has another name: what waits in the one lane that
-        is no longer configured then moves to the one that is new, if they are of one family. Retried rejects of a
-        lane that is gone move to the only lane there is. A lane that is configured no more and has nothing waiting
-        is forgotten.
+        What waits in other lanes may move to one of these, as `find_heirs` says. A lane that is configured no more
+        and has nothing waiting is forgotten; returns the others, which nobody delivers.
         """
         configured = {lane.name: lane for lane in lanes}
-        self._limits = {lane.name: lane.max_bytes for lane in configured.values()}
-        with self._writing():
-            known = dict(self._connection.execute("SELECT lane, family FROM lanes"))
-            self._connection.execute(
-                "DELETE FROM lanes WHERE payloads = 0 AND lane NOT IN (SELECT value FROM json_each(?))",
-                (_json_list(configured),),
-            )
-            orphans = [state for state in self._lane_states() if state.lane not in configured]
-            for lane in configured.values():
-                self._connection.execute(
-                    "INSERT INTO lanes (lane, family) VALUES (?, ?)"
-                    " ON CONFLICT (lane) DO UPDATE SET family = excluded.family",
-                    (lane.name, lane.family),
-                )
-            new = [lane for lane in configured.values() if lane.name not in known]
-            readdressed = [orphan for orphan in orphans if orphan.family]
-            for orphan in orphans:
-                heirs = list(configured.values()) if not orphan.family else new if len(readdressed) == 1 else []
-                if len(heirs) == 1 and orphan.family in (heirs[0].family, ""):
-                    self._move_lane(orphan.lane, heirs[0].name)
+        with self._lock:
+            with self._writing():
+                self._settle(configured)
+                left = [state for state in self._lane_states() if state.lane not in configured]
+            self._configured = configured
+        return left
 
     @contextlib.contextmanager
     def lane_lock(self, lane: str, *, wait: Callable[[], bool]) -> Iterator[bool]:
@@ -148,13 +128,13 @@ class Outbox(OutboxView):
                 got = stack.enter_context(lock)
             yield got
 
-    def delivered(self, stored: Stored) -> None:
-        """Forget a payload that its destination has, and the problem that its lane had.
+    def delivered(self, *payloads: Stored) -> None:
+        """Forget payloads of a lane that its destination has, and the problem that the lane had.
 
         Not synced to the disk by itself: after a power cut the payload may be sent again, which sinks allow.
         """
         with self._writing(durable=False):
-            self._forget(stored)
+            self._forget(*payloads)
 
     def reject(self, stored: Stored, reason: str) -> None:
         """Set a payload aside that its destination will never take; an outage that its lane had is over.
@@ -170,22 +150,38 @@ class Outbox(OutboxView):
                     (stored.lane, key, stored.id),
                 )
             self._connection.execute(
-                "INSERT INTO rejects (lane, format, points, created, rejected, reason, data, replace_key)"
-                " SELECT lane, format, points, created, ?, ?, data, replace_key FROM payloads WHERE id = ?",
+                "INSERT INTO rejects (lane, format, points, created, rejected, reason, data, replace_key, family)"
+                f" SELECT lane, format, points, created, ?, ?, data, replace_key, {_FAMILY.format('payloads.lane')}"
+                " FROM payloads WHERE id = ?",
                 (self._clock(), one_line(redact(reason)), stored.id),
             )
             self._forget(stored)
 
+    def reject_parts(self, payloads: Sequence[Stored], parts: Iterable[tuple[Payload, str]]) -> None:
+        """Forget payloads of a lane of which the destination has all but some parts; set these aside, with reasons."""
+        with self._writing():
+            for part, reason in parts:
+                self._add_reject(payloads[0].lane, part, reason, created=payloads[0].created)
+            self._forget(*payloads)
+
+    def set_aside(self, lane: str, payload: Payload, reason: str) -> None:
+        """Keep a payload for a person that never waited here, and that the destination of a lane will never take."""
+        with self._writing():
+            self._add_reject(lane, payload, reason, created=self._clock())
+
     def retry(self, reject_ids: Iterable[int] | None = None) -> int:
         """Queue rejects again, behind what waits; None means all of them. Returns how many there were.
 
-        A state that a newer one waits behind is as good as replaced by it.
+        A state that a newer one waits behind is as good as replaced by it. A lane that was forgotten is made again,
+        of the family that it had; of an unknown one if the rejects do not agree on it.
         """
         with self._writing():
             chosen = self._chosen_rejects(reject_ids)
             self._connection.execute(
-                "INSERT OR IGNORE INTO lanes (lane, family)"
-                " SELECT lane, '' FROM rejects WHERE id IN (SELECT value FROM json_each(?))",
+                "INSERT INTO lanes (lane, family, retried)"
+                " SELECT lane, iif(min(family) = max(family), min(family), ''), 1 FROM rejects"
+                " WHERE id IN (SELECT value FROM json_each(?)) GROUP BY lane"
+                " ON CONFLICT (lane) DO UPDATE SET family = '' WHERE retried AND family <> excluded.family",
                 (chosen,),
             )
             self._connection.execute(
@@ -237,9 +233,38 @@ class Outbox(OutboxView):
             with self._reading():  # `execute` would free a single page: it stops at the first row, which has no columns
                 self._connection.executescript(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})")
 
-    def _forget(self, stored: Stored) -> None:
-        self._connection.execute("DELETE FROM payloads WHERE id = ?", (stored.id,))
-        self._connection.execute("UPDATE lanes SET problem = '' WHERE lane = ? AND problem <> ''", (stored.lane,))
+    def _forget(self, *payloads: Stored) -> None:
+        ids = [(stored.id,) for stored in payloads]
+        self._connection.executemany("DELETE FROM payloads WHERE id = ?", ids)
+        lane = payloads[0].lane
+        self._connection.execute("UPDATE lanes SET problem = '' WHERE lane = ? AND problem <> ''", (lane,))
+
+    def _add_reject(self, lane: str, payload: Payload, reason: str, *, created: float) -> None:
+        self._connection.execute(
+            "INSERT INTO rejects (lane, format, points, created, rejected, reason, data, replace_key, family)"
+            f" VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, {_FAMILY.format('?1')})",
+            (
+                *(lane, payload.format, payload.points, created, self._clock()),
+                *(one_line(redact(reason)), payload.data, payload.replace_key),
+            ),
+        )
+
+    def _settle(self, configured: Mapping[str, Lane]) -> None:
+        """Bring the table of lanes in line with those that are configured, inside a transaction."""
+        self._connection.execute(
+            "DELETE FROM lanes WHERE payloads = 0 AND lane NOT IN (SELECT value FROM json_each(?))",
+            (_json_list(configured),),
+        )
+        known = [Orphan(*row) for row in self._connection.execute("SELECT lane, family, retried FROM lanes")]
+        self._connection.executemany(
+            "INSERT INTO lanes (lane, family) VALUES (?, ?)"
+            " ON CONFLICT (lane) DO UPDATE SET family = excluded.family, retried = 0",
+            [(lane.name, lane.family) for lane in configured.values()],
+        )
+        orphans = [orphan for orphan in known if orphan.name not in configured]
+        new = configured.keys() - {lane.name for lane in known}
+        for orphan, heir in find_heirs(orphans, configured, new=new):
+            self._move_lane(orphan, heir)
 
     def _move_lane(self, old: str, new: str) -> None:
         """Give a lane's payloads and totals to another: the triggers count payloads that come and go, not these.
@@ -268,7 +293,9 @@ class Outbox(OutboxView):
     def _writing(self, *, durable: bool = True) -> Iterator[None]:
         """Run the block in a transaction of its own; a durable one is on the disk when the block is left."""
         with self._lock, outbox_file.wrapped_errors(self._name):
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+            if durable != self._durable:
+                self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._durable = durable
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield

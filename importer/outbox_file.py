@@ -17,7 +17,7 @@ from importer.stores import sync_directory
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 OLDEST_SCHEMA_VERSION = 1
 """Files since this version are brought up to date when they are opened."""
 APPLICATION_ID = 0x6D696F62
@@ -29,7 +29,8 @@ BEGIN;
 CREATE TABLE cursors (name TEXT PRIMARY KEY, position INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE lanes (
     lane TEXT PRIMARY KEY, family TEXT NOT NULL, payloads INTEGER NOT NULL DEFAULT 0,
-    points INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT ''
+    points INTEGER NOT NULL DEFAULT 0, bytes INTEGER NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT '',
+    retried INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE payloads (
     id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL REFERENCES lanes, format TEXT NOT NULL,
@@ -48,7 +49,7 @@ END;
 CREATE TABLE rejects (
     id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, format TEXT NOT NULL, points INTEGER NOT NULL,
     created REAL NOT NULL, rejected REAL NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL,
-    replace_key TEXT NOT NULL DEFAULT ''
+    replace_key TEXT NOT NULL DEFAULT '', family TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE runs (
     id INTEGER PRIMARY KEY AUTOINCREMENT, started REAL NOT NULL, ended REAL NOT NULL,
@@ -59,7 +60,14 @@ PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
 
-_MIGRATIONS = {1: "ALTER TABLE rejects ADD COLUMN replace_key TEXT NOT NULL DEFAULT ''"}
+_MIGRATIONS = {
+    1: ("ALTER TABLE rejects ADD COLUMN replace_key TEXT NOT NULL DEFAULT ''",),
+    2: (
+        "ALTER TABLE rejects ADD COLUMN family TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE lanes ADD COLUMN retried INTEGER NOT NULL DEFAULT 0",
+        "UPDATE rejects SET family = coalesce((SELECT family FROM lanes WHERE lanes.lane = rejects.lane), '')",
+    ),
+}
 """What brings a file of each version to the next one."""
 
 
@@ -204,7 +212,8 @@ def _migrate(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     for old in range(version, SCHEMA_VERSION):
         connection.execute("BEGIN IMMEDIATE")
-        connection.execute(_MIGRATIONS[old])
+        for statement in _MIGRATIONS[old]:
+            connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {old + 1}")
         connection.execute("COMMIT")
 

@@ -16,17 +16,22 @@ BUSY_SECONDS = 30.0
 """How long a transaction waits for another process's; each takes milliseconds."""
 
 _SALVAGED_COLUMNS = {
+    "lanes": "lane, family, retried",
     "payloads": "id, lane, format, replace_key, points, created, data",
-    "rejects": "id, lane, format, points, created, rejected, reason, data",
+    "rejects": "id, lane, format, points, created, rejected, reason, data, replace_key, family",
     "runs": "id, started, ended, exit_code, points, newest, message",
     "cursors": "name, position",
 }
+_LATER_COLUMNS = {"lanes": {"retried"}, "rejects": {"replace_key", "family"}}
+"""Those that the first version did not have: of an old file they get their defaults."""
 # Trusted only beside a readable lane: rows may be missing from a damaged table without SQLite noticing.
 _PAYLOADS_PROMISED = "SELECT sum(payloads) FROM lanes HAVING count(*) > 0"
 
 _LANES_OF_PAYLOADS = (
     "INSERT INTO lanes (lane, family, payloads, points, bytes)"
     " SELECT lane, '', count(*), sum(points), sum(length(data)) FROM payloads GROUP BY lane"
+    " ON CONFLICT (lane) DO UPDATE"
+    " SET (payloads, points, bytes) = (excluded.payloads, excluded.points, excluded.bytes)"
 )
 
 
@@ -71,7 +76,9 @@ def salvage(damaged: Path, target: sqlite3.Connection) -> str:
             counts[table], complete = _copy_rows(source, target, table)
             if table == "payloads" and complete and [(counts[table],)] == list(_Readable(source, _PAYLOADS_PROMISED)):
                 _copy_rows(source, target, "cursors")
+        _copy_rows(source, target, "lanes")
         target.execute(_LANES_OF_PAYLOADS)
+        target.execute("DELETE FROM lanes WHERE payloads = 0")
         target.execute("COMMIT")
     whole = "cursors were kept" if target.execute("SELECT 1 FROM cursors").fetchone() else "what is new is asked again"
     return f"{counts['payloads']} payloads and {counts['rejects']} rejects were saved from it, {whole}"
@@ -79,7 +86,7 @@ def salvage(damaged: Path, target: sqlite3.Connection) -> str:
 
 def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> tuple[int, bool]:
     """Copy a table's readable rows, from both ends towards the damage; return their number and if that was all."""
-    columns = _SALVAGED_COLUMNS[table]
+    columns = _columns_of(source, table)
     marks = ", ".join("?" for _ in columns.split(","))
     key = columns.split(",", maxsplit=1)[0]
     insert = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"
@@ -92,6 +99,13 @@ def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: st
         if rows.complete:
             return copied, True
     return copied, False
+
+
+def _columns_of(source: sqlite3.Connection, table: str) -> str:
+    """Return the columns to copy, without those that the damaged file is too old for."""
+    there = {row[1] for row in _Readable(source, f"PRAGMA table_info({table})")}
+    missing = _LATER_COLUMNS.get(table, set()) - there
+    return ", ".join(column for column in _SALVAGED_COLUMNS[table].split(", ") if column not in missing)
 
 
 class _Readable:

@@ -70,6 +70,10 @@ class Run:
 _PAYLOAD_COLUMNS = "id, lane, created, data, points, format, replace_key"
 
 
+def _go_together(first: Payload, other: Payload) -> bool:
+    return first.format == other.format and not (first.replace_key or other.replace_key)
+
+
 class OutboxView:
     """Reads an outbox. Raises OutboxError for whatever its file does."""
 
@@ -127,6 +131,26 @@ class OutboxView:
                 (lane,),
             ).fetchone()
         return None if row is None else Stored(row[0], row[1], row[2], Payload(*row[3:]))
+
+    def next_payloads(self, lane: str, *, points: int) -> list[Stored]:
+        """Return the payloads that are next in a lane, of one format and together of so many points at most.
+
+        Of a larger one, and of a state that may be replaced, one alone; none if nothing waits.
+        """
+        chosen: list[Stored] = []
+        with self._reading():
+            rows = self._connection.execute(
+                f"SELECT {_PAYLOAD_COLUMNS} FROM payloads WHERE lane = ? ORDER BY id", (lane,)
+            )
+            for row in rows:
+                stored = Stored(row[0], row[1], row[2], Payload(*row[3:]))
+                points -= stored.payload.points
+                if chosen and (points < 0 or not _go_together(chosen[0].payload, stored.payload)):
+                    break
+                chosen.append(stored)
+                if points <= 0:
+                    break
+        return chosen
 
     def newest_id(self, lane: str) -> int:
         """Return the id of the payload that is last in a lane, 0 if nothing waits."""

@@ -63,6 +63,16 @@ def leexport_places() -> Places:
     }
 
 
+def stats_service_places() -> Places:
+    """Return the places of the stats service; its configuration file is named on its command line."""
+    return {
+        Kind.CONFIG: ("/etc/{project}",),
+        Kind.CACHE: ("/var/cache/{project}",),
+        Kind.LOG: ("/var/log/{project}",),
+        Kind.STATE: _STATE_PLACES,
+    }
+
+
 def _home() -> Path | None:
     try:
         return Path.home()
@@ -169,6 +179,10 @@ class DirectoryFinder:
             usable = (candidate.path for candidate in self._candidates(kind) if self._is_usable(kind, candidate))
             self._found[kind] = next(usable, None)
         return self._found[kind]
+
+    def candidates(self, kind: Kind) -> list[Path]:
+        """Return every place that is looked at for a kind, first to last, whether it can be used or not."""
+        return [candidate.path for candidate in self._candidates(kind)]
 
     def _candidates(self, kind: Kind) -> Iterator[_Candidate]:
         for variable in (kind.variable, kind.systemd_variable):

@@ -1,11 +1,39 @@
 """A pace that all threads share: so many requests a second, and none at all while a vendor wants a pause."""
 
 import math
+import re
 import threading
 import time
 from collections.abc import Callable
 
 from importer.errors import Stopped
+from importer.http_response import Response
+
+MAX_RESET_SECONDS = 60.0
+"""What X-RateLimit-Reset is believed at the most: some servers tell seconds since 1970 there."""
+
+_SECONDS = re.compile(r"\s*\d+(\.\d*)?\s*")
+
+
+def is_limit(response: Response) -> bool:
+    """Return whether an answer says that a limit of requests is used up."""
+    is_used_up = response.headers.get("X-RateLimit-Remaining", "").strip() == "0"
+    return response.status == 429 or (response.status >= 400 and is_used_up)
+
+
+def asked_pause(response: Response) -> float | None:
+    """Return how many seconds a limit or a 503 asks us to wait; None for others, and where it does not say.
+
+    Of a limit, X-RateLimit-Reset counts more than Retry-After.
+
+    >>> asked_pause(Response(429, {"X-RateLimit-Reset": "12", "Retry-After": "7"}, b""))
+    12.0
+    """
+    limited = is_limit(response)
+    reset = response.headers.get("X-RateLimit-Reset", "")
+    if limited and _SECONDS.fullmatch(reset):
+        return min(float(reset), MAX_RESET_SECONDS)
+    return response.retry_after_seconds() if limited or response.status == 503 else None
 
 
 class RateLimit:

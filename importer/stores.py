@@ -6,6 +6,7 @@ import math
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -122,9 +123,20 @@ class Reloading(Generic[T]):
     Raises ConfigError, from `load`, when there is no good value to begin with.
     """
 
-    def __init__(self, path: Path, load: Callable[[Path], T]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        load: Callable[[Path], T],
+        *,
+        look_seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The file is not looked at again for look_seconds after it was: for who asks thousands of times a second."""
         self.path = path
         self._load = load
+        self._look_seconds = look_seconds
+        self._clock = clock
+        self._looked_at = clock()
         self._lock = threading.Lock()
         self._seen = file_stamp(path)
         self._value = load(path)
@@ -132,6 +144,8 @@ class Reloading(Generic[T]):
 
     def get(self) -> T:
         """Return the value of the file as it is now, or as it was when it was last good."""
+        if self._look_seconds and self._clock() - self._looked_at < self._look_seconds:
+            return self._value
         with self._lock:
             self._follow()
             return self._value
@@ -144,6 +158,7 @@ class Reloading(Generic[T]):
             return self._loaded.modified_seconds if self._loaded else 0.0
 
     def _follow(self) -> None:
+        self._looked_at = self._clock()
         found = file_stamp(self.path)
         if found == self._seen:
             return

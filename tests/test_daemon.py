@@ -227,6 +227,32 @@ def test_a_second_start_is_refused_and_leaves_the_first_alone(daemons: Daemons) 
     assert daemons.holder() == pid
 
 
+OUTRUN = """
+def main(ready):
+    return 0
+
+make_pipe = os.pipe
+
+def outrun():
+    pid_file.write_text(str(os.getppid()))  # it was seen before that there is none
+    return make_pipe()
+
+os.pipe = outrun
+start = run_in_background
+
+def run_in_background(main, **options):
+    try:
+        return start(main, **options)
+    except ImporterError as error:
+        raise ImporterError(f"{type(error).__name__}: {error}") from error
+"""
+
+
+def test_a_start_that_another_one_has_outrun_is_refused_like_one_that_comes_later(daemons: Daemons) -> None:
+    complaint = f"program: AlreadyRunning: {daemons.pid_file}: process {os.getpid()} is running already\n"
+    assert daemons.start(OUTRUN) == (1, "starting\n", complaint)
+
+
 CONTENDER = """
 import signal, sys
 from pathlib import Path
@@ -369,7 +395,10 @@ def test_the_process_of_another_user_is_found_and_cannot_be_ended(sleeper: subpr
             assert PidFile(pid_file).holder() == sleeper.pid
             with pytest.raises(PidFileError) as caught:
                 stop(pid_file)
-    assert str(caught.value) == f"{pid_file}: process {sleeper.pid} cannot be ended: Operation not permitted"
+    assert (
+        str(caught.value)
+        == f"{pid_file}: process {sleeper.pid} cannot be ended: permission denied; be the user that started it, or root"
+    )
     assert sleeper.poll() is None
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer.delivery import BACKOFF_LIMIT_SECONDS, STOP_SECONDS, Backoff, Delivery
-from importer.errors import OutboxError, Rejected, SinkError, SinkRefused, SinkUnavailable
+from importer.errors import OutboxError, PartlyRejected, Rejected, SinkError, SinkRefused, SinkUnavailable
 from importer.lane import LANE_LOCK_SECONDS, REPLAY_BURST_POINTS, Lane, LaneReport, Pace
 from importer.outbox import Outbox
 from importer.points import Payload
@@ -348,6 +348,68 @@ def test_a_pass_that_was_asked_for_sees_what_was_added_before(outbox: Outbox, st
         assert waiting(outbox) == 0
 
 
+class HeldOutbox(Outbox):
+    """Holds a pass that has found its lane empty, once, until it is let go on."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.emptied = threading.Event()
+        self.go_on = threading.Event()
+
+    def shrink(self) -> None:
+        self.emptied.set()
+        assert self.go_on.wait(WAIT_SECONDS)
+        super().shrink()
+
+
+@pytest.mark.parametrize("wake", [Delivery.nudge, Delivery.flush])
+def test_what_is_added_after_a_pass_has_looked_is_not_forgotten(
+    stop: threading.Event, wake: Callable[[Delivery], None]
+) -> None:
+    sink = MemorySink(A)
+    with HeldOutbox() as outbox, frozen(outbox, sink, stop=stop) as delivery:
+        add(outbox, A, "1")
+        delivery.nudge()
+        assert outbox.emptied.wait(WAIT_SECONDS)
+        add(outbox, A, "2")
+        wake(delivery)
+        outbox.go_on.set()
+        assert [sink.next_attempt().data for _ in range(2)] == [b"1", b"2"]
+
+
+def test_a_flush_during_a_pass_that_fails_shortens_no_pause(outbox: Outbox, stop: threading.Event) -> None:
+    first, second = Gate(), Gate()
+
+    def fail_late(payload: Payload) -> None:
+        first(payload)
+        raise unavailable()
+
+    add(outbox, A, "1")
+    with frozen(outbox, MemorySink(A, answers=[fail_late, second]), stop=stop) as delivery:
+        reports: list[LaneReport] = []
+        waiter = threading.Thread(target=lambda: reports.extend(delivery.deliver_now()))
+        waiter.start()
+        first.wait_until_entered()
+        delivery.flush()
+        first.open()
+        waiter.join(WAIT_SECONDS)
+        is_at_work = delivery._works[A].running
+        second.open()
+    assert isinstance(reports[0].error, SinkUnavailable)
+    assert not is_at_work
+
+
+def test_who_asks_a_delivery_that_has_ended_is_not_kept_waiting(outbox: Outbox, stop: threading.Event) -> None:
+    add(outbox, A, "1")
+    with frozen(outbox, MemorySink(A), stop=stop) as delivery:
+        pass
+    reports: list[list[LaneReport]] = []
+    waiter = threading.Thread(target=lambda: reports.append(delivery.deliver_now()), daemon=True)
+    waiter.start()
+    waiter.join(WAIT_SECONDS)
+    assert reports == [[]]
+
+
 def test_a_stopped_process_does_not_wait_for_its_lanes(outbox: Outbox, stop: threading.Event) -> None:
     gate = Gate()
     add(outbox, A, "1")
@@ -575,3 +637,119 @@ def test_a_destination_that_comes_in_is_delivered_to(outbox: Outbox, stop: threa
     with frozen(outbox, MemorySink(A), stop=stop) as delivery:
         delivery.replace([MemorySink(A), MemorySink(B)])
         assert delivery.deliver_now() == [LaneReport(A), LaneReport(B, 1, 1)]
+
+
+# ---- payloads that are delivered as one
+
+
+class Joining(MemorySink):
+    joined_points = 5
+
+
+def test_payloads_that_wait_are_delivered_together_up_to_so_many_points(outbox: Outbox) -> None:
+    add(outbox, A, *"abcdefg")
+    sink = Joining(A)
+    assert lane_of(outbox, sink).drain() == LaneReport(A, delivered=7, points=7)
+    assert taken(sink) == ["abcde", "fg"]
+
+
+def test_a_payload_of_more_points_goes_alone(outbox: Outbox) -> None:
+    with outbox.transaction() as transaction:
+        transaction.add(A, [payload("a"), payload("b", points=9), payload("c")])
+    sink = Joining(A)
+    lane_of(outbox, sink).drain()
+    assert taken(sink) == ["a", "b", "c"]
+
+
+def test_states_and_other_formats_are_not_joined(outbox: Outbox) -> None:
+    with outbox.transaction() as transaction:
+        state = Payload(b"s", 1, replace_key="state")
+        transaction.add(A, [payload("a"), state, payload("b"), payload("c"), Payload(b"x", 1, "other")])
+    sink = Joining(A)
+    lane_of(outbox, sink).drain()
+    assert taken(sink) == ["a", "s", "bc", "x"]
+
+
+def test_of_joined_payloads_that_are_rejected_each_is_tried_alone(outbox: Outbox) -> None:
+    add(outbox, A, "a", "b", "c")
+    sink = Joining(A, answers=[Rejected(A, "one of them"), None, Rejected(A, "this one")])
+    report = lane_of(outbox, sink).drain()
+    assert report == LaneReport(A, delivered=2, points=2, rejected=1, rejection="this one")
+    assert [reject.reason for reject in outbox.rejects()] == ["this one"]
+
+
+def test_the_parts_that_a_destination_can_never_take_are_set_aside_alone(outbox: Outbox) -> None:
+    add(outbox, A, "a", "b", "c")
+    parts = [(payload("b"), "too odd"), (payload("c"), "too\nlong")]
+    report = lane_of(outbox, Joining(A, answers=[PartlyRejected(A, parts)])).drain()
+    assert report == LaneReport(A, delivered=3, points=1, rejected=2, rejection="too long")
+    assert waiting(outbox) == 0
+    assert [(reject.points, reject.reason) for reject in outbox.rejects()] == [(1, "too odd"), (1, "too long")]
+    outbox.retry()
+    sink = Joining(A)
+    lane_of(outbox, sink).drain()
+    assert taken(sink) == ["bc"]
+
+
+# ---- a service that nobody restarts
+
+
+def test_a_flush_leaves_lanes_that_pause_after_a_failure(outbox: Outbox, stop: threading.Event) -> None:
+    add(outbox, A, "a")
+    add(outbox, B, "b")
+    failing, other = MemorySink(A, answers=[unavailable()]), MemorySink(B)
+    with frozen(outbox, failing, other, stop=stop) as delivery:
+        delivery.deliver_now()
+        add(outbox, B, "c")
+        delivery.flush()
+        assert delivery.deliver_now([B]) is not None
+        assert taken(other) == ["b", "c"]
+        assert failing.attempts.qsize() == 1
+        assert waiting(outbox) == 1
+
+
+def test_a_refusal_is_tried_again_by_who_cannot_wait_for_a_person() -> None:
+    backoff = Backoff(base_seconds=2.0, limit_seconds=5.0, retries_refused=True, chance=lambda: 1.0)
+    refused = SinkRefused(A, "HTTP 401")
+    assert [backoff.pause_seconds(refused) for _ in range(3)] == [2.0, 4.0, 5.0]
+    assert backoff.pause_seconds(SinkUnavailable(A, "later", retry_after_seconds=9.0)) == 9.0
+    assert backoff.pause_seconds(SinkError(A, "a bug")) == math.inf
+
+
+def test_what_was_asked_of_a_destination_that_is_replaced_is_done_by_the_other(
+    tmp_path: Path, stop: threading.Event
+) -> None:
+    gate = Gate()
+    old, new = MemorySink(A, answers=[gate]), MemorySink(A)
+    with Outbox(tmp_path / "outbox.db") as outbox, frozen(outbox, old, stop=stop) as delivery:
+        add(outbox, A, "1")
+        delivery.nudge()
+        gate.wait_until_entered()
+        add(outbox, A, "2")
+        delivery.nudge()
+        delivery.replace([new])
+        gate.open()
+        assert new.next_attempt().data == b"2"
+
+
+def test_a_destination_that_is_replaced_in_a_pause_is_tried_by_the_other(outbox: Outbox, stop: threading.Event) -> None:
+    add(outbox, A, "1")
+    old, new = MemorySink(A, answers=[unavailable()]), MemorySink(A)
+    with frozen(outbox, old, stop=stop) as delivery:
+        delivery.deliver_now()
+        delivery.replace([new])
+        assert new.next_attempt().data == b"1"
+
+
+def test_who_waits_for_a_destination_that_is_left_out_is_let_go(outbox: Outbox, stop: threading.Event) -> None:
+    gate = Gate()
+    add(outbox, A, "1")
+    with frozen(outbox, MemorySink(A, answers=[gate]), stop=stop) as delivery:
+        reports: list[list[LaneReport]] = []
+        waiter = threading.Thread(target=lambda: reports.append(delivery.deliver_now()))
+        waiter.start()
+        gate.wait_until_entered()
+        delivery.replace([])
+        waiter.join(WAIT_SECONDS)
+        assert reports == [[]]
+        gate.open()

@@ -335,6 +335,37 @@ def test_a_body_that_drips_is_not_waited_for(client_for: Callable[..., HttpClien
     assert reason.startswith("answer not complete after 0.5 s (")
 
 
+def test_an_answer_that_drips_is_not_asked_for_again(client_for: Callable[..., HttpClient]) -> None:
+    with ScriptServer(drips(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n", b"x")) as server:
+        error = failure(client_for(server.url, retries=RetryPolicy(extra_attempts=3), timeout_seconds=0.3))
+        assert server.accepted == 1
+    assert error.reason.startswith("answer not complete after 0.3 s (")
+
+
+def test_no_answer_is_asked_for_again(client_for: Callable[..., HttpClient]) -> None:
+    with ScriptServer(says_then_hangs()) as server:
+        failure(client_for(server.url, retries=RetryPolicy(extra_attempts=1), timeout_seconds=0.2))
+        assert server.accepted == 2
+
+
+def test_all_tries_together_end_in_time(client_for: Callable[..., HttpClient]) -> None:
+    with ScriptServer(says_then_hangs()) as server:
+        client = client_for(server.url, retries=RetryPolicy(extra_attempts=99))
+        assert failure(client, within_seconds=0.3).reason == "no answer within 0.3 s"
+        assert server.accepted == 1
+
+
+def test_a_pause_for_which_there_is_no_time_is_not_begun(client_for: Callable[..., HttpClient]) -> None:
+    pauses: list[float] = []
+    with book_server(Answer(500)) as server:
+        client = client_for(server.url, retries=RetryPolicy(extra_attempts=9, pause_seconds=60), uniform=max)
+        assert client.request("GET", "/", within_seconds=30.0).status == 500
+        waiting = client_for(server.url, retry_after=lambda _response: pauses.append(31.0) or 31.0)
+        assert waiting.request("GET", "/", within_seconds=30.0).status == 500
+    assert len(server.seen) == 2
+    assert pauses == [31.0]
+
+
 def test_an_answer_shorter_than_it_says(client_for: Callable[..., HttpClient]) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 400\r\n\r\n" + b"x" * 123
     assert reason_of(client_for, says(answer)) == "answer cut off after 123 of 400 bytes"
@@ -663,6 +694,17 @@ def test_a_stop_ends_the_pause_before_a_repetition(client_for: Callable[..., Htt
         assert pausing.wait(WAIT_SECONDS)
         stop.set()
         assert isinstance(result(), Stopped)
+
+
+def test_a_stop_of_one_request_ends_its_pauses_alone(client_for: Callable[..., HttpClient]) -> None:
+    stopped = threading.Event()
+    stopped.set()
+    patient = RetryPolicy(waits_for_all=False)
+    with book_server(Answer(429, headers={"Retry-After": "0.01"}), Answer(200)) as server:
+        client = client_for(server.url, retries=patient)
+        with pytest.raises(Stopped):
+            client.request("GET", "/", stop=stopped)
+        assert client.request("GET", "/").status == 200
 
 
 @pytest.mark.parametrize("begin", [b"", b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"])

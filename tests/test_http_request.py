@@ -20,7 +20,17 @@ def test_an_address_is_a_host_and_a_path_with_its_query(url: str, parts: tuple[s
 
 
 @pytest.mark.parametrize(
-    "url", ["", "ftp://host/", "https://user:pass@host/", "https:///path", "https://host/a b", "https://host/#a", "///"]
+    "url",
+    [
+        "",
+        "ftp://host/",
+        "https://user:pass@host/",
+        "https:///path",
+        "https://host/a b",
+        "https://host/#a",
+        "https://host/?a=b#c",
+        "///",
+    ],
 )
 def test_what_is_no_address_is_told_without_quoting_it(url: str) -> None:
     with pytest.raises(ValueError, match=r"address") as caught:

@@ -380,12 +380,110 @@ def test_retried_rejects_of_a_gone_lane_go_to_the_only_one(outbox: Outbox) -> No
     assert drain(outbox, B) == [b"1"]
 
 
-def test_of_two_states_that_meet_in_a_lane_the_one_in_use_stays(outbox: Outbox) -> None:
-    add(outbox, A, state(b"former"))
+@pytest.mark.parametrize(
+    ("after", "family"),
+    [
+        pytest.param([B], "other", id="of another family"),
+        pytest.param([B, C], "memory", id="one of two"),
+        pytest.param([], "memory", id="none at all"),
+    ],
+)
+def test_retried_rejects_of_a_gone_lane_stay_where_no_other_is_surely_theirs(
+    outbox: Outbox, after: list[str], family: str
+) -> None:
+    configure(outbox, A)
+    add(outbox, A, b"1")
+    reject_all(outbox, A)
+    configure(outbox, *after, family=family)
+    outbox.retry()
+    configure(outbox, *after, family=family)
+    assert totals(outbox)[A] == (1, 2, 1)
+    configure(outbox, A, *after, family=family)
+    assert drain(outbox, A) == [b"1"]
+
+
+def set_whole_aside(outbox: Outbox) -> None:
+    outbox.reject(next_in(outbox, A), "bad")
+
+
+def set_part_aside(outbox: Outbox) -> None:
+    outbox.reject_parts([next_in(outbox, A)], [(Payload(b"1", 2), "bad")])
+
+
+def set_newcomer_aside(outbox: Outbox) -> None:
+    drain(outbox, A)
+    outbox.set_aside(A, Payload(b"1", 2), "bad")
+
+
+@pytest.mark.parametrize("set_aside", [set_whole_aside, set_part_aside, set_newcomer_aside])
+def test_rejects_remember_their_family_however_they_were_set_aside(
+    outbox: Outbox, set_aside: Callable[[Outbox], None]
+) -> None:
+    configure(outbox, A)
+    add(outbox, A, b"1")
+    set_aside(outbox)
+    configure(outbox)
+    outbox.retry()
+    assert lane_state(outbox, A).family == "memory"
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_retried_rejects_of_two_families_are_of_none(outbox: Outbox, at_once: bool) -> None:
+    """As when the address of a search was changed that kept its name."""
+    for family in ("memory", "other"):
+        configure(outbox, A, family=family)
+        add(outbox, A, family.encode())
+        reject_all(outbox, A)
     configure(outbox, B)
-    assert drain(outbox, B) == [b"former"]
+    ids = [reject.id for reject in outbox.rejects()]
+    for chosen in [ids] if at_once else [[each] for each in ids]:
+        outbox.retry(chosen)
+    assert lane_state(outbox, A).family == ""
+    configure(outbox, B)
+    assert drain(outbox, A) == [b"memory", b"other"]
+
+
+@pytest.mark.parametrize("after", [[B], [B, C]])
+def test_what_is_added_to_a_lane_that_is_not_configured_stays_in_it(outbox: Outbox, after: list[str]) -> None:
+    configure(outbox, B)
+    add(outbox, A, b"1")
+    configure(outbox, *after)
+    assert (drain(outbox, B), drain(outbox, C)) == ([], [])
+    configure(outbox, A, *after)
+    assert drain(outbox, A) == [b"1"]
+
+
+def test_a_lane_that_was_dropped_is_of_its_family_when_it_is_used_again(outbox: Outbox) -> None:
+    configure(outbox, A)
+    outbox.drop_lane(A)
+    add(outbox, A, b"1")
+    configure(outbox, B)
+    assert drain(outbox, B) == [b"1"]
+
+
+def test_who_configures_is_told_what_nobody_delivers(outbox: Outbox) -> None:
+    configure(outbox, A, B)
+    add(outbox, A, b"a")
+    add(outbox, B, b"b")
+    assert outbox.configure([Lane(C, "other"), Lane(B, "memory")]) == [lane_state(outbox, A)]
+
+
+def test_a_configuration_that_cannot_be_taken_leaves_the_former_one(outbox: Outbox) -> None:
+    outbox.configure([Lane(A, "memory", max_bytes=10)])
+    with pytest.raises(OutboxError):
+        outbox.configure([Lane(B, "memory"), Lane("\ud800", "memory")])
+    assert [lane.lane for lane in outbox.lanes()] == [A]
+    with pytest.raises(OutboxFull):
+        add(outbox, A, b"more than ten")
+
+
+def test_of_two_states_that_meet_in_a_lane_the_one_in_use_stays(outbox: Outbox) -> None:
+    configure(outbox, A)
     add(outbox, A, state(b"former"))
+    reject_all(outbox, A)
+    configure(outbox, B)
     add(outbox, B, state(b"current"))
+    outbox.retry()
     configure(outbox, B)
     assert totals(outbox) == {B: (1, 1, 7)}
     assert drain(outbox, B) == [b"current"]

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer import outbox as outbox_module
 from importer import outbox_file, outbox_salvage
 from importer.errors import OutboxError
 from importer.lane import Lane
@@ -151,24 +152,60 @@ def test_a_newer_version_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == before[path.name]
 
 
-def test_a_file_of_the_first_version_is_brought_up_to_date(path: Path) -> None:
+def make_older(path: Path, version: int) -> None:
+    """Turn a file into one of a former version."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE lanes DROP COLUMN retried")
+        connection.execute("ALTER TABLE rejects DROP COLUMN family")
+        if version == 1:
+            connection.execute("ALTER TABLE rejects DROP COLUMN replace_key")
+        connection.execute(f"PRAGMA user_version = {version}")
+
+
+def reject_oldest(outbox: Outbox, lane: str = LANE) -> None:
+    stored = outbox.oldest(lane)
+    assert stored is not None
+    outbox.reject(stored, "bad")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_file_of_a_former_version_is_brought_up_to_date(path: Path, version: int) -> None:
     with Outbox(path) as outbox:
         commit(outbox, 1)
-        stored = outbox.oldest(LANE)
-        assert stored is not None
-        outbox.reject(stored, "bad")
+        reject_oldest(outbox)
         commit(outbox, 2)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE rejects DROP COLUMN replace_key")
-        connection.execute("PRAGMA user_version = 1")
+    make_older(path, version)
     with OutboxView.open(path) as view:
         assert [reject.reason for reject in view.rejects()] == ["bad"]
+        assert [lane.payloads for lane in view.lanes()] == [1]
     with Outbox(path) as outbox:
         assert (outbox.damage, waiting(outbox)) == ("", [2])
         assert outbox.retry() == 1
         retried = outbox.oldest(LANE)
         assert retried is not None
         assert retried.payload.data == payload(1).data
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_reject_of_a_former_version_is_of_its_lanes_family_as_far_as_that_is_known(path: Path, version: int) -> None:
+    with Outbox(path) as outbox:
+        outbox.configure([configured("memory://gone"), configured("memory://known")])
+        for lane in ("memory://gone", "memory://known"):
+            with outbox.transaction() as transaction:
+                transaction.add(lane, [payload(1)])
+            reject_oldest(outbox, lane)
+        outbox.configure([configured("memory://known")])
+    make_older(path, version)
+    with Outbox(path) as outbox:
+        outbox.configure([configured("memory://new")])
+        assert outbox.retry() == 2
+        left = outbox.configure([configured("memory://new")])
+        assert [(state.lane, state.family) for state in left] == [("memory://gone", "")]
+        assert drain(outbox, "memory://new") == [payload(1).data]
+
+
+def configured(lane: str) -> outbox_module.Lane:
+    return outbox_module.Lane(lane, "memory")
 
 
 @pytest.mark.parametrize("journal_mode", ["DELETE", "WAL"])
@@ -299,13 +336,51 @@ def assert_nothing_is_lost_silently(content: bytes) -> None:
                 assert outbox.cursors() == CURSORS
 
 
-def test_cursors_are_kept_if_every_payload_could_be_read(path: Path, sound_content: bytes) -> None:
-    """Damage in the history of runs alone."""
-    path.write_bytes(sound_content)
+def damage_history(path: Path) -> None:
+    """Damage the history of runs alone."""
     with closing(sqlite3.connect(path)) as connection:
         (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'runs'").fetchone()
+    content = path.read_bytes()
     start = (page - 1) * PAGE_BYTES
-    path.write_bytes(sound_content[:start] + bytes(PAGE_BYTES) + sound_content[start + PAGE_BYTES :])
+    path.write_bytes(content[:start] + bytes(PAGE_BYTES) + content[start + PAGE_BYTES :])
+
+
+def test_what_is_known_of_lanes_and_rejects_is_saved_with_them(path: Path) -> None:
+    with Outbox(path) as outbox:
+        outbox.configure([configured(LANE), configured("memory://rejected")])
+        with outbox.transaction() as transaction:
+            transaction.add("memory://rejected", [payload(1)])
+        reject_oldest(outbox, "memory://rejected")
+        commit(outbox, 2)
+    damage_history(path)
+    with Outbox(path) as outbox:
+        assert "1 payloads and 1 rejects were saved" in outbox.damage
+        outbox.retry()
+        states = outbox.lanes()
+        assert [(state.lane, state.family, state.payloads) for state in states] == [
+            (LANE, "memory", 1),
+            ("memory://rejected", "memory", 1),
+        ]
+        with outbox.transaction() as transaction:
+            transaction.add("memory://rejected", [payload(1)])
+        assert drain(outbox, "memory://rejected") == [payload(1).data]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_rejects_of_a_damaged_file_of_a_former_version_are_saved(path: Path, version: int) -> None:
+    with Outbox(path) as outbox:
+        commit(outbox, 1, 2)
+        reject_oldest(outbox)
+    make_older(path, version)
+    damage_history(path)
+    with Outbox(path) as outbox:
+        assert "1 payloads and 1 rejects were saved" in outbox.damage
+        assert waiting(outbox) == [2]
+
+
+def test_cursors_are_kept_if_every_payload_could_be_read(path: Path, sound_content: bytes) -> None:
+    path.write_bytes(sound_content)
+    damage_history(path)
     with Outbox(path) as outbox:
         assert f"{PAYLOADS} payloads and 2 rejects were saved from it, cursors were kept" in outbox.damage
         assert outbox.cursors() == CURSORS

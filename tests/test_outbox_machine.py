@@ -29,10 +29,11 @@ pick = st.integers(0, 10)
 
 @dataclass
 class Item:
-    """A payload as the model knows it; `number` is unique and grows."""
+    """A payload as the model knows it; `number` is unique and grows, `family` is its lane's when it was rejected."""
 
     number: int
     payload: Payload
+    family: str = ""
 
 
 @dataclass
@@ -44,9 +45,22 @@ class Model:
     rejects: list[tuple[str, Item]] = field(default_factory=list)
     cursors: dict[str, int] = field(default_factory=dict)
     limits: dict[str, int] = field(default_factory=dict)
+    """Of the lanes that are configured."""
+    retried: set[str] = field(default_factory=set)
+    """Lanes that were gone when rejects of them were retried."""
+
+    def make_known(self, lane: str) -> None:
+        self.families.setdefault(lane, FAMILIES[lane] if lane in self.limits else "")
+
+    def make_again(self, lane: str, families: set[str]) -> None:
+        if lane not in self.families:
+            self.retried.add(lane)
+            self.families[lane] = min(families) if len(families) == 1 else ""
+        elif lane in self.retried and families != {self.families[lane]}:
+            self.families[lane] = ""
 
     def add(self, lane: str, item: Item) -> None:
-        self.families.setdefault(lane, "")
+        self.make_known(lane)
         key = item.payload.replace_key
         queue = self.waiting.setdefault(lane, [])
         queue[:] = [other for other in queue if not key or other.payload.replace_key != key]
@@ -58,6 +72,7 @@ class Model:
 
     def reject(self, lane: str) -> None:
         item = self.waiting[lane].pop(0)
+        item.family = self.families[lane]
         key = item.payload.replace_key
         self.rejects = [
             (other_lane, other)
@@ -72,18 +87,20 @@ class Model:
     def forget(self, lane: str) -> None:
         self.waiting.pop(lane, None)
         self.families.pop(lane, None)
+        self.retried.discard(lane)
 
     def configure(self, configured: set[str]) -> None:
         new = configured - self.families.keys()
         for lane in [lane for lane in self.families if lane not in configured and not self.waiting.get(lane)]:
             self.forget(lane)
         orphans = sorted(self.families.keys() - configured)
-        readdressed = [lane for lane in orphans if self.families[lane]]
+        readdressed = [lane for lane in orphans if self.families[lane] and lane not in self.retried]
         self.families |= {lane: FAMILIES[lane] for lane in configured}
+        self.retried -= configured
         if len(readdressed) == 1 and len(new) == 1 and FAMILIES[min(new)] == self.families[readdressed[0]]:
             self.move(readdressed[0], min(new))
-        for orphan in [lane for lane in orphans if lane not in readdressed]:
-            if len(configured) == 1:
+        for orphan in [lane for lane in orphans if lane in self.retried]:
+            if {FAMILIES[lane] for lane in configured} == {self.families[orphan]} and len(configured) == 1:
                 self.move(orphan, min(configured))
 
     def move(self, old: str, new: str) -> None:
@@ -135,7 +152,7 @@ class OutboxMachine(RuleBasedStateMachine):
             return
         with self.outbox.transaction() as transaction:
             self.fill(transaction, lane, items, position)
-        self.model.families.setdefault(lane, "")
+        self.model.make_known(lane)
         for item in items:
             self.model.add(lane, item)
         if position is not None:
@@ -204,6 +221,8 @@ class OutboxMachine(RuleBasedStateMachine):
     def retry(self, index: int, everything: bool) -> None:
         chosen = self.take_rejects(index, everything=everything)
         assert self.outbox.retry(None if everything else self.reject_ids(index)) == len(chosen)
+        for lane in {lane for lane, _ in chosen}:
+            self.model.make_again(lane, {item.family for other, item in chosen if other == lane})
         for lane, item in chosen:
             self.numbers += 1
             if not self.model.has_newer(lane, item):

@@ -379,3 +379,16 @@ def test_a_damaged_cache_counts_as_absent_and_is_warned_of(
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert str(path) in caplog.text
     assert "sesame" not in caplog.text
+
+
+def test_a_file_is_looked_at_no_more_often_than_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text("one")
+    now = [0.0]
+    followed = Reloading(path, load_text, look_seconds=2.0, clock=lambda: now[0])
+    path.write_text("two, of another size")
+    assert followed.get() == "one"
+    now[0] = 1.9
+    assert followed.get() == "one"
+    now[0] = 2.0
+    assert followed.get() == "two, of another size"

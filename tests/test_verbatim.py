@@ -35,6 +35,9 @@ def statement(folder: Path, *lines: str) -> object:
         ("where(/a#b/)", "where(/a#b/)"),
         ("where(don't) # one apostrophe", "where(don't)"),
         ("where(a='b')", "where(a='b')"),
+        ('"a", "b"', '"a", "b"'),
+        ("'a, b' , \"c\" # comment", "'a, b' , \"c\""),
+        ('"where("a", "b")"', 'where("a", "b")'),
         ("where(a = b)", "where(a = b)"),
         ("where(/100%/)", "where(/100%/)"),
     ],
@@ -42,6 +45,23 @@ def statement(folder: Path, *lines: str) -> object:
 def test_a_value_is_the_text_as_it_stands(tmp_path: Path, value: str, text: str) -> None:
     assert statement(tmp_path, f"  statement = {value}") == text
     assert statement(tmp_path, f'"statement"={value}') == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("https://host/path#part", "https://host/path#part"),
+        ("https://host/?a=b#part # comment", "https://host/?a=b#part"),
+        ("https://host/path # comment", "https://host/path"),
+        ("'https://host/path#part'", "https://host/path#part"),
+        ("a, b#c", ["a", "b"]),
+        ("#nothing", ""),
+    ],
+)
+def test_an_address_does_not_end_at_a_number_sign_inside_of_it(tmp_path: Path, value: str, text: object) -> None:
+    path = tmp_path / "config.ini"
+    path.write_text(f"push_url = {value}\nother = a#b\n")
+    assert load_ini(path, addresses=["push_url"]) == {"push_url": text, "other": "a"}
 
 
 def test_names_are_filled_in(tmp_path: Path) -> None:

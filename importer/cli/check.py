@@ -17,6 +17,7 @@ from importer.cli.projects import (
 )
 from importer.errors import ConfigError, ExitCode, ImporterError, Problem, UsageError
 from importer.paths import DirectoryFinder
+from importer.stores import load_text
 
 if TYPE_CHECKING:
     from importer.cli.command import SubCommands
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Read configuration files and say what is wrong with them: those that are found, or the
 given ones, which are known by their names (graphite.json, or a temporary name that
-holds it, such as .graphite.json.abc123: for puppet's validate_cmd).
+holds it, such as .graphite.json.abc123: for puppet's validate_cmd), that of leexportpy
+also by its sections [LE] and [Searches], that of stats-service by [app:main].
 
 Prints `ok FILE`, or on standard error a line for each mistake: FILE:LINE: key: what.
 Exit code: 0 no mistakes, 1 something did not answer (--online), 78 a mistake or nothing
@@ -86,17 +88,26 @@ def run(options: argparse.Namespace) -> ExitCode:
 
 
 def _given(paths: Sequence[Path], projects: Sequence[Project]) -> list[_Target]:
-    """Return the files of the command line; raises UsageError for a name that holds none of the known ones."""
+    """Return the files of the command line; raises UsageError for one that neither name nor content tells."""
     known = [(file, project.finder()) for project in projects for file in project.config_files()]
     targets = []
     for path in paths:
-        fitting = [(file, finder) for file, finder in known if file.name in path.name]
+        named = [(file, finder) for file, finder in known if file.name in path.name]
+        fitting = named or [(file, finder) for file, finder in known if file.is_content(_text(path))]
         if not fitting:
             names = ", ".join(sorted({file.name for file, _ in known}))
             raise UsageError(f"{path}: not the name of a configuration file; known are: {names}")
         file, finder = max(fitting, key=lambda fit: len(fit[0].name))
         targets.append(_Target(file, path, finder))
     return targets
+
+
+def _text(path: Path) -> str:
+    """Return what is in a file, an empty text for one that cannot be read."""
+    try:
+        return load_text(path)
+    except ConfigError:
+        return ""
 
 
 def _found(projects: Sequence[Project], result: _Result) -> Iterator[_Target]:

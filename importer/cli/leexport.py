@@ -23,6 +23,11 @@ Run every search at its period, until SIGTERM or SIGINT. SIGHUP reads the config
 again, as does a change of the file."""
 
 
+def pid_path(run_directory: Path) -> Path:
+    """Return the pid file in a directory for such."""
+    return run_directory / f"{NAME}.pid"
+
+
 class _Parser(Parser):
     """Shows the usage before what is wrong with a command line, as the old command did."""
 

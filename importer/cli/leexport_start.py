@@ -10,14 +10,16 @@ from pathlib import Path
 
 from importer import logs
 from importer.cli.command import tell
-from importer.cli.leexport import NAME
+from importer.cli.leexport import NAME, pid_path
 from importer.cli.progress import Progress
 from importer.daemon import run_in_background
 from importer.errors import ConfigError, ExitCode
 from importer.http_client import HttpClients
 from importer.leexport.config import Configuration, ConfigurationReader
+from importer.leexport.descriptors import raise_limit
 from importer.leexport.engine import Engine
 from importer.leexport.once import dry_run, run_once
+from importer.leexport.plugin_output import output_to_log
 from importer.outbox import Outbox
 from importer.paths import DirectoryFinder, leexport_places
 from importer.pid_file import AlreadyRunning
@@ -33,32 +35,29 @@ _LOGGERS = ("", "importer", "leexportpy")
 
 def start(options: argparse.Namespace) -> ExitCode:
     """Run the searches of a file as the options say; raises ImporterError."""
+    raise_limit()
     finder = DirectoryFinder(NAME, leexport_places())
     if options.daemonize:
-        return _start_daemon(options.config_file.absolute(), finder)
+        return _start_daemon(options.config_file.absolute(), finder, debug=options.debug)
     logs.setup(
         NAME,
         directory=None,
-        quiet=True,
+        quiet=not options.debug,
         console=sys.stdout,
-        console_level=logging.INFO,
+        console_level=logging.DEBUG if options.debug else logging.INFO,
         console_format=LOG_FORMAT,
         loggers=_LOGGERS,
     )
     _log_complaints()
-    if options.once or options.dry_run:
-        return _run_once(options, finder)
-    print("Trying to run the app...")
-    print("Running in foreground, CTRL+C to exit the process.", flush=True)
-    return _serve(_reader(options.config_file, finder), finder, ready=lambda: None)
+    with output_to_log():
+        if options.once or options.dry_run:
+            return _run_once(options, finder)
+        print("Trying to run the app...")
+        print("Running in foreground, CTRL+C to exit the process.", flush=True)
+        return _serve(_reader(options.config_file, finder), finder, ready=lambda: None)
 
 
-def pid_path(run_directory: Path) -> Path:
-    """Return the pid file in a directory for such."""
-    return run_directory / f"{NAME}.pid"
-
-
-def _start_daemon(path: Path, finder: DirectoryFinder) -> ExitCode:
+def _start_daemon(path: Path, finder: DirectoryFinder, *, debug: bool) -> ExitCode:
     reader = _reader(path, finder)  # here, where relative paths mean what the user means
     pid_file = pid_path(finder.run())
     log_directory = finder.log()
@@ -68,15 +67,22 @@ def _start_daemon(path: Path, finder: DirectoryFinder) -> ExitCode:
         print(f"Trying to run in daemonized mode. Check log file for further insight: {log_file}", flush=True)
 
     def serve(ready: Callable[[], None]) -> int:
-        logs.setup(NAME, directory=log_directory, quiet=True, file_format=LOG_FORMAT, loggers=_LOGGERS)
+        logs.setup(NAME, directory=log_directory, quiet=not debug, file_format=LOG_FORMAT, loggers=_LOGGERS)
         _log_complaints()
-        return _serve(reader, finder, ready=ready)
+        with output_to_log():
+            return _serve(reader, finder, ready=ready)
 
     try:
-        return ExitCode(run_in_background(serve, pid_file=pid_file))
+        code = run_in_background(serve, pid_file=pid_file)
     except AlreadyRunning:
         print(f"Tried to run the app but an existing pid file found. {pid_file}")
         return ExitCode.FAILED
+    return exit_code_of(code)
+
+
+def exit_code_of(number: int) -> ExitCode:
+    """Return the exit code of a process that ended with a number, which whatever it imports may have chosen."""
+    return ExitCode(number) if number in set(ExitCode) else ExitCode.FAILED
 
 
 def _log_complaints() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import Problem, UsageError
-from importer.paths import DirectoryFinder, Places, apteligent_places, leexport_places
+from importer.paths import DirectoryFinder, Places, apteligent_places, leexport_places, stats_service_places
 
 if TYPE_CHECKING:
     from importer.sinks.base import Sink
@@ -47,6 +47,8 @@ class ConfigFile:
     """Reads the file at the first path; the second is the state directory. Raises ConfigError."""
     commands: tuple[str, ...] = ()
     """Those that cannot run without it."""
+    is_content: Callable[[str], bool] = lambda _text: False
+    """Whether a text is such a file's, whatever its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,14 @@ _APTELIGENT = Project(
 
 _LEEXPORT = Project("leexportpy", ("leexportpy",), "importer.cli.leexport_files:FILES", leexport_places)
 
-PROJECTS = {project.name: project for project in (_APTELIGENT, _LEEXPORT)}
+_STATS_SERVICE = Project(
+    "stats-service",
+    ("stats-service", "stats-service-consume"),
+    "importer.cli.stats_service_files:FILES",
+    stats_service_places,
+)
+
+PROJECTS = {project.name: project for project in (_APTELIGENT, _LEEXPORT, _STATS_SERVICE)}
 """Every project by its usual name."""
 
 

@@ -7,6 +7,7 @@ between them and from the old package work.
 import importlib
 import inspect
 import logging
+import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from importer.errors import ImporterError, one_line
+from importer.leexport.plugin_output import captured
 from importer.leexport.service import Service
 from importer.stores import FileStamp, file_stamp
 
@@ -101,8 +103,9 @@ class CatalogReader:
         """Return users' modules by name. What users put beside ours in the package itself is theirs too."""
         found: dict[str, _Module] = {}
         for directory in directories:
-            if not directory.is_dir():
+            if not os.path.isdir(directory):  # noqa: PTH112 - Path.is_dir raises where a folder above is closed to us
                 self._warn(directory, "no such folder of services: %s")
+                continue
             for path in _files(directory):
                 if path.stem.endswith(SUFFIX):
                     found.setdefault(path.stem, _Module(path.stem, path, file_stamp(path)))
@@ -145,7 +148,8 @@ def _import_class(module: _Module) -> ServiceClass:
     writes_none = sys.dont_write_bytecode
     sys.dont_write_bytecode = True  # it is dated in whole seconds: a second change within one would not be seen
     try:
-        imported: ModuleType = importlib.import_module(f"{PACKAGE}.{module.name}")
+        with captured(module.path.name):
+            imported: ModuleType = importlib.import_module(f"{PACKAGE}.{module.name}")
     except BaseException as error:  # whatever a user's module does when it is imported
         logger.info("service's module failed: file=%s", module.path, exc_info=True)
         raise UnknownService(service, f"{module.path.name} does not import: {type(error).__name__}: {error}") from error

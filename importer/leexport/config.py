@@ -6,15 +6,17 @@ A wrong file is a ConfigError. A wrong search is told, with every mistake in it,
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
-from importer.config import ObjectReader, load_ini
+from importer.config import ObjectReader, Unusable, load_ini
 from importer.credentials import Secret
 from importer.errors import ConfigError, Problem
 from importer.http_client import HttpClients
 from importer.leexport.catalog import CatalogReader
+from importer.leexport.key_masking import mask_keys
+from importer.leexport.lane_sharing import Conflict, LaneSharing
 from importer.leexport.outlet import SERVICES, Destination, Outlet, PluginOutlet, Surroundings, build_outlet
 from importer.sources.logentries.config import Account, Query, load_account, load_query
 
@@ -22,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 SERVICES_VARIABLE = "LEEXPORTPY_SERVICES"
 """Names folders of users' own services, several separated by `:`."""
+
+_FOLDERS = "services_dir"
 
 _Section = Mapping[str, object]
 
@@ -38,12 +42,12 @@ class Search:
     outlet: Outlet
 
     def is_same_as(self, other: "Search") -> bool:
-        """Whether both were made from the same lines, and from the same class if it is a user's."""
-        mine = (self.name, self.period_seconds, self.query, self.destination, self._service_class())
-        return mine == (other.name, other.period_seconds, other.query, other.destination, other._service_class())
+        """Whether both were made from the same lines and secrets, and from the same class if it is a user's."""
+        mine = (self.name, self.period_seconds, self.query, self.destination, self._made_from())
+        return mine == (other.name, other.period_seconds, other.query, other.destination, other._made_from())
 
-    def _service_class(self) -> object:
-        return self.outlet.service_class if isinstance(self.outlet, PluginOutlet) else None
+    def _made_from(self) -> object:
+        return self.outlet.service_class if isinstance(self.outlet, PluginOutlet) else self.outlet.settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Configuration:
     account: Account
     searches: tuple[Search, ...]
     problems: tuple[Problem, ...]
-    """What is wrong with the searches that are left out."""
+    """What is wrong with the searches that are left out, and with services_dir."""
 
 
 class ConfigurationReader:
@@ -69,17 +73,19 @@ class ConfigurationReader:
         self._services_from_environment = [Path(name).absolute() for name in named if name]  # a daemon leaves for /
         self._catalogs = CatalogReader()
         self._known: dict[str, Search] = {}
+        self._sharing = LaneSharing()
 
     def read(self) -> Configuration:
         """Return what the file says now. Raises ConfigError where the file as a whole is of no use.
 
         That is: it cannot be read or parsed, it has no key to the query API, or there is no search in it.
         """
-        content = load_ini(self.path, verbatim=["statement"])
+        content = load_ini(self.path, verbatim=["statement"], addresses=["push_url", "url", "pushgateway"])
+        mask_keys(self.path, (_section(content, "LE"), _section(content, "Services")))
         problems: list[Problem] = []
         account = load_account(self._required_section(content, "LE", problems))
         searches = self._required_section(content, "Searches", problems)
-        named = {name: value for name, value in _section(content, "Searches").items() if isinstance(value, dict)}
+        named = {name: value for name, value in _section(content, "Searches").items() if _is_search(name, value)}
         if not named and not problems:
             searches.problem("", "holds no search: each is a [[section]] in it")
         if problems:
@@ -87,25 +93,35 @@ class ConfigurationReader:
         return self._read_searches(account, content, named)
 
     def _read_searches(self, account: Account, content: _Section, named: _Section) -> Configuration:
-        directories = self._services_directories(content.get("services_dir"))
+        problems: list[Problem] = []
+        directories = self._services_directories(content.get(_FOLDERS), problems)
         catalog = self._catalogs.read(directories)
         logger.info("services found: %s", ", ".join(sorted({*SERVICES, *catalog.services})))
         surroundings = Surroundings(self._state, catalog, self._clients)
         services = _section(content, "Services")
+        sharing = LaneSharing(self._sharing)
         searches: list[Search] = []
-        problems: list[Problem] = []
         for name, section in named.items():
             found: list[Problem] = []
             search = self._read_search(name, cast(_Section, section), services, surroundings, found)
+            if search is not None and (conflict := sharing.conflict(search.outlet)):
+                found.append(self._disagreement(search, conflict))
+            elif search is not None:
+                searches.append(self._joined(search, sharing))
             problems += found
-            if search is not None:
-                searches.append(self._unless_known(search))
         self._known = {search.name: search for search in searches}
+        self._sharing = sharing
         return Configuration(account, tuple(searches), tuple(problems))
 
-    def _unless_known(self, search: Search) -> Search:
+    def _joined(self, search: Search, sharing: LaneSharing) -> Search:
+        """Return a search with the sink of its lane; the known object if it is the same."""
+        joined = replace(search, outlet=sharing.join(search.name, search.outlet))
         known = self._known.get(search.name)
-        return known if known is not None and known.is_same_as(search) else search
+        return known if known is not None and known.is_same_as(joined) else joined
+
+    def _disagreement(self, search: Search, conflict: Conflict) -> Problem:
+        what = f"differs from that of [[{conflict.search}]], which pushes to the same place: give both the same"
+        return Problem(self.path, what, key=f"[Searches] [[{search.name}]] {conflict.key}")
 
     def _read_search(
         self, name: str, section: _Section, services: _Section, surroundings: Surroundings, problems: list[Problem]
@@ -145,15 +161,27 @@ class ConfigurationReader:
         """Return the key that [Services] has for a service; it need not be there, whoever needs it says so."""
         return self._reader(_section(services, service), f"[Services] [[{service}]] ", problems).secret("api_key", None)
 
-    def _services_directories(self, value: object) -> Sequence[Path]:
+    def _services_directories(self, value: object, problems: list[Problem]) -> Sequence[Path]:
         """Return the folders that the file and the environment name; relative ones lie beside the file, or are ours."""
         texts = value if isinstance(value, list) else [value]
         names = [name.strip() for text in texts if isinstance(text, str) for name in text.split(":")]
-        folder = self.path.absolute().parent
-        from_file = [folder / Path(name).expanduser() for name in names if name]
+        from_file = []
+        try:
+            from_file = [self.path.absolute().parent / Path(name).expanduser() for name in names if name]
+        except RuntimeError:
+            problems.append(Problem(self.path, "~ of a user that there is not: write the whole path", key=_FOLDERS))
+        if isinstance(value, Unusable):
+            problems.append(Problem(self.path, value.reason, key=_FOLDERS))
         return list(dict.fromkeys([*from_file, *self._services_from_environment]))
 
 
 def _section(content: _Section, name: str) -> dict[str, object]:
     section = content.get(name)
     return cast("dict[str, object]", section) if isinstance(section, dict) else {}
+
+
+def _is_search(name: str, value: object) -> bool:
+    """Whether a member of [Searches] is one: ConfigObj takes values for `%(name)s` from a section [[DEFAULT]]."""
+    if not isinstance(value, dict):
+        return False
+    return name != "DEFAULT" or any(isinstance(member, dict) for member in value.values())

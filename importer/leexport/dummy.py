@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 from importer.config import ObjectReader
@@ -46,7 +47,6 @@ class DummyService(BuiltInService):
             origin, path = split_url(push_url)
         except ValueError as error:
             raise ImporterError(f"push_url: {error}") from error
-        push = HttpPush("dummy", push_client(origin), hint="correct push_url")
         content = {"body": payload.encode()} if isinstance(payload, str) else {"json": payload}
-        push.send("PUT", path, **content)
-        push.close()
+        with closing(HttpPush("dummy", push_client(origin), hint="correct push_url")) as push:
+            push.send("PUT", path, **content)

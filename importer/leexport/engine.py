@@ -16,7 +16,9 @@ from importer.outbox import Outbox
 from importer.parallel import make_pool
 from importer.periodic import Periodic, Task
 from importer.service import Notifier, Signals
+from importer.sinks.base import Sink
 from importer.sources.logentries.api import LogSearch
+from importer.sources.logentries.config import Account
 from importer.stores import file_stamp
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class Engine:
         *,
         notifier: Notifier,
         clock: Callable[[], float] = time.monotonic,
+        open_source: Callable[..., LogSearch] = LogSearch,
     ) -> None:
         self._reader = reader
         self._outbox = outbox
@@ -54,11 +57,18 @@ class Engine:
         self._seen = file_stamp(reader.path)
         self._tally = Tally()
         self._recorded_at = clock()
-        source = LogSearch(configuration.account, stop=signals.stop)
+        self._open_source = partial(open_source, stop=signals.stop)
+        source = self._open_source(configuration.account)
         self._runner = SearchRunner(source, outbox, self._tally, is_wanted=self._is_current)
 
     def run(self) -> None:
         """Serve until asked to stop. Raises OutboxError if the outbox cannot be used to begin with."""
+        try:
+            self._serve()
+        finally:
+            self._runner.source.close()
+
+    def _serve(self) -> None:
         sinks = sinks_of(self._configuration.searches)
         configure(self._outbox, sinks)
         if self._outbox.damage:
@@ -119,27 +129,44 @@ class Engine:
 
     def _reload(self, periodic: Periodic, delivery: Delivery) -> None:
         self._notifier.reloading()
+        former = self._configuration
         self._seen = file_stamp(self._reader.path)  # before reading: what is written meanwhile is noticed next time
         try:
             configuration = self._reader.read()
-            sinks = sinks_of(configuration.searches)
-            configure(self._outbox, sinks)
+            sinks = self._take_over(configuration)
         except ConfigError as error:
             for problem in error.problems:
                 logger.error("configuration not read again, the old one goes on: %s", problem)
         except OutboxError as error:
             logger.error("configuration not read again, the old one goes on: %s", error)
         else:
-            if configuration.account != self._configuration.account:
-                former = self._runner.source
-                self._runner.source = LogSearch(configuration.account, stop=self._signals.stop)
-                former.close()
-            self._configuration = configuration
+            if configuration.account != former.account:
+                self._ask(configuration.account)
             delivery.replace(sinks)
             self._start(periodic, delivery)
             logger.info("configuration read again: searches=%d", len(configuration.searches))
         finally:
             self._notifier.ready()
+
+    def _take_over(self, configuration: Configuration) -> list[Sink]:
+        """Go by a configuration from now on, and return its sinks; raises OutboxError, and the old one goes on.
+
+        Its searches alone are wanted before the outbox is told: a run that ends later must not bring back a lane that
+        is gone.
+        """
+        sinks = sinks_of(configuration.searches)
+        former, self._configuration = self._configuration, configuration
+        try:
+            configure(self._outbox, sinks)
+        except OutboxError:
+            self._configuration = former
+            raise
+        return sinks
+
+    def _ask(self, account: Account) -> None:
+        """Let the runs that begin from now on ask an account; one under way goes on with the connection it uses."""
+        former, self._runner.source = self._runner.source, self._open_source(account)
+        former.close()
 
     def _record(self) -> None:
         """Remember what the runs of the last minute came to, for those who ask for the status."""

@@ -33,7 +33,13 @@ def build_outlet(destination: Destination, keys: ObjectReader, surroundings: Sur
     if not push_url or destination.api_key is None:
         return None
     client = surroundings.clients.get(split_url(push_url)[0])
-    sink = GeckoboardSink(push_url=push_url, api_key=destination.api_key, lane=destination.lane, client=client)
+    sink = GeckoboardSink(
+        push_url=push_url,
+        api_key=destination.api_key,
+        lane=destination.lane,
+        is_dataset=widget_type == DATASET,
+        client=client,
+    )
     sink.family = destination.family(push_url, widget_type, str(keys.value("dataset")))
     encode = _encoder(widget_type, dict(destination.keys))
     return QueuedOutlet(sink, lambda answer: [encode(statistics_of(answer))])

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from importer.config import ObjectReader, Unusable
 from importer.credentials import Secret, redact
-from importer.errors import ImporterError, one_line
+from importer.errors import ImporterError, SinkError, one_line
 from importer.http_client import HttpClients
 from importer.leexport.catalog import Catalog, ServiceClass, UnknownService
 from importer.leexport.fitting import Answer
+from importer.leexport.plugin_output import captured
+from importer.leexport.sink_settings import Settings
 from importer.points import Payload
 from importer.sinks.base import Sink
 
@@ -63,6 +65,8 @@ class QueuedOutlet:
     """Raises Unfit for an answer that this destination has no use for."""
     preview: Callable[[Answer], Iterable[str]] | None = None
     """Yields what `encode` puts into payloads in lines for people; None: the payloads are text. Raises Unfit."""
+    settings: Settings | None = field(default=None, repr=False)
+    """What searches that share this lane have to agree on; None: the lane is this search's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +80,11 @@ class PluginOutlet:
         """Let the class push an answer; raises PluginFailed whatever it raises."""
         api_key = self.destination.api_key
         try:
-            service = self.service_class(answer, api_key.reveal() if api_key else None, dict(self.destination.keys))
-            service.process()
+            with captured(f"[[{self.destination.search}]] {self.destination.service}"):
+                service = self.service_class(answer, api_key.reveal() if api_key else None, dict(self.destination.keys))
+                service.process()
+        except ImporterError as error:  # of a service of ours, which tells all that there is to say
+            raise PluginFailed(redact(error.reason if isinstance(error, SinkError) else str(error))) from error
         except BaseException as error:  # whatever it is: signals are none, they only set events
             name = type(error).__name__
             reason = redact(str(error))

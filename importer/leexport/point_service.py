@@ -7,6 +7,7 @@ from importer.destinations import build_sink
 from importer.leexport.destination_keys import metric_name
 from importer.leexport.fitting import Answer, Unfit, statistics_of, times_ms, unfit
 from importer.leexport.outlet import Destination, QueuedOutlet, Surroundings
+from importer.leexport.sink_settings import settings_of
 from importer.points import Payload, Point
 from importer.sources.logentries.statistics import Statistics
 
@@ -35,7 +36,7 @@ def build_outlet(destination: Destination, keys: ObjectReader, surroundings: Sur
     def preview(answer: Answer) -> Iterator[str]:
         return sink.preview(points(statistics_of(answer), path, label))
 
-    return QueuedOutlet(sink, encode, preview)
+    return QueuedOutlet(sink, encode, preview, settings_of(keys))
 
 
 def points(statistics: Statistics, path: tuple[str, ...], group_label: str) -> Iterator[Point]:

@@ -98,11 +98,13 @@ def get_continuity_final_response(
 ) -> Any:
     """Return the final answer that an answer of a query leads to, None if a poll fails or it takes too long.
 
-    `auth` is the section [LE], or the key itself. A key is sent to the host that gave the answer and to the vendor's,
-    to no other. Raises requests.RequestException.
+    `auth` is the section [LE], or the key itself. A key is sent to where the section says, or where a key alone was
+    given to where the answer is from, and by https to the vendor's hosts; to no other. Raises
+    requests.RequestException.
     """
-    key, first_url = (get_le_api_key(auth), _address(auth)) if isinstance(auth, Mapping) else (auth, QUERY_URL)
-    first_url = url = getattr(response, "url", None) or first_url
+    key, address = (get_le_api_key(auth), _address(auth)) if isinstance(auth, Mapping) else (auth, "")
+    url = getattr(response, "url", None) or address or QUERY_URL
+    trusted = address or url
     for poll in range(MAX_POLLS):
         link = self_link(response.json()) if response.status_code in (200, 202) else ""
         if response.status_code == 200 and not link:
@@ -113,7 +115,7 @@ def get_continuity_final_response(
         if poll:
             sleep(POLL_INTERVAL_SECONDS)
         url = urljoin(url, link)
-        response = _polled(url, key if may_have_key(url, first_url) else None, sleep)
+        response = _polled(url, key if may_have_key(url, trusted) else None, sleep)
     logger.warning("no final answer: polls=%d", MAX_POLLS)
     return None
 

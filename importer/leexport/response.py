@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from importer.leexport.fitting import Answer
 from importer.sources.logentries.statistics import (
     TIME_FORMAT,
     Number,
@@ -26,9 +27,6 @@ from importer.sources.logentries.statistics import (
 )
 
 DATEFORMAT = TIME_FORMAT
-
-Answer = Mapping[str, Any]
-"""A final answer of the query API, as parsed from JSON."""
 
 
 class QueryResponse:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from importer.errors import ExitCode, ImporterError, OutboxError, Stopped
 from importer.leexport.config import Search
-from importer.leexport.outlet import PluginOutlet
+from importer.leexport.outlet import PluginFailed, PluginOutlet
 from importer.outbox import Lane, Outbox, Run
 from importer.sinks.base import Sink
 from importer.sources.logentries.api import LogSearch
@@ -30,11 +30,8 @@ def sinks_of(searches: Iterable[Search]) -> list[Sink]:
 
 def configure(outbox: Outbox, sinks: Sequence[Sink]) -> None:
     """Tell the outbox which lanes there are, and log those that nobody delivers any more; raises OutboxError."""
-    outbox.configure(Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks)
-    lanes = {sink.lane for sink in sinks}
-    for state in outbox.lanes():
-        if state.payloads and state.lane not in lanes:
-            logger.warning("kept for a search that is gone: lane=%s payloads=%d", state.lane, state.payloads)
+    for state in outbox.configure(Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks):
+        logger.warning("kept for a search that is gone: lane=%s payloads=%d", state.lane, state.payloads)
 
 
 def failure_of(search: Search, reason: object) -> str:
@@ -107,7 +104,7 @@ class SearchRunner:
         self._is_wanted = is_wanted
 
     def run(self, search: Search) -> str:
-        """Ask, and keep or push the answer; return what went wrong, in a line, an empty text for nothing.
+        """Ask, and keep or push the answer; return the reason why that went wrong, an empty text if it did not.
 
         Raises Stopped.
         """
@@ -117,23 +114,24 @@ class SearchRunner:
         except Stopped:
             raise
         except ImporterError as error:
-            failure = failure_of(search, error)
-            logger.warning("not pushed: %s", failure)
+            reason = str(error)
+            logger.warning("not pushed: %s", failure_of(search, reason))
+            if isinstance(error, PluginFailed):
+                logger.debug("a user's service failed: search=%s", search.name, exc_info=error.__cause__)
         except Exception as bug:  # it must cost neither the other searches nor this one's next run
-            failure = failure_of(search, f"a fault of ours: {type(bug).__name__}: {bug}")
-            logger.exception("not pushed: %s", failure)
+            reason = f"a fault of ours: {type(bug).__name__}: {bug}"
+            logger.exception("not pushed: %s", failure_of(search, reason))
         else:
             self._tally.add(points=points)
             return ""
-        self._tally.add(failure=failure)
-        return failure
+        self._tally.add(failure=failure_of(search, reason))
+        return reason
 
     def _run(self, search: Search) -> int:
         """Return how many values were kept."""
         answer = self.source.ask(search.query, what=search.name)
         if not self._is_wanted(search):
-            logger.info("answer dropped, its search was changed: search=%s", search.name)
-            return 0
+            return _drop_answer(search)
         if isinstance(search.outlet, PluginOutlet):
             search.outlet.push(answer)
             logger.info("pushed: search=%s service=%s", search.name, search.destination.service)
@@ -142,5 +140,12 @@ class SearchRunner:
         if not payloads:
             logger.info("nothing to push, the answer is empty: search=%s", search.name)
         with self._outbox.transaction() as transaction:
+            if not self._is_wanted(search):  # no lane can be configured or go from here on
+                return _drop_answer(search)
             transaction.add(search.outlet.sink.lane, payloads)
         return sum(payload.points for payload in payloads)
+
+
+def _drop_answer(search: Search) -> int:
+    logger.info("answer dropped, its search was changed: search=%s", search.name)
+    return 0

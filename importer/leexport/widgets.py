@@ -4,14 +4,18 @@ The widgets are Geckoboard's custom widgets (https://support.geckoboard.com, 'Gu
 dataset its Datasets API (https://developer.geckoboard.com).
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from importer.leexport.fitting import time_texts, unfit
 from importer.sources.logentries.statistics import Number, Statistics
+from importer.surrogate import replaced
 
 MAX_LABEL_LENGTH = 100
 """Of a dataset's string, in characters (developer.geckoboard.com, 'Field types', 2026-11-25)."""
+
+_DIGEST_LENGTH = 8
 
 Data = dict[str, Any]
 """JSON, as Geckoboard's documentation has it."""
@@ -59,7 +63,7 @@ def dataset(statistics: Statistics, *, name: str) -> tuple[Mapping[str, object],
     elif statistics.groups is not None:
         key, key_field = "label", {"type": "string", "name": "Label"}
         labels, values = _columns(statistics.groups)
-        keys = [label[:MAX_LABEL_LENGTH] for label in labels]
+        keys = [_bounded(label) for label in labels]
     else:
         raise unfit("dataset", "a time series or groups", statistics)
     fields = {key: key_field, "value": {"type": "number", "name": name}}
@@ -76,6 +80,14 @@ CHARTS: Mapping[str, Callable[[Statistics, str | None], Data]] = {
 """The widget types, with the `name` of a line and the `text` of a number as title."""
 DATASET = "dataset"
 WIDGET_TYPES = (*CHARTS, DATASET)
+
+
+def _bounded(label: str) -> str:
+    """Return a label that a dataset can hold: of a longer one a part, and a digest that keeps it apart from others."""
+    if len(label) <= MAX_LABEL_LENGTH:
+        return label
+    digest = hashlib.sha256(replaced(label).encode()).hexdigest()[:_DIGEST_LENGTH]
+    return f"{label[: MAX_LABEL_LENGTH - 1 - _DIGEST_LENGTH]}…{digest}"
 
 
 def _series(statistics: Statistics, widget: str) -> Sequence[Number | None]:

@@ -20,7 +20,7 @@ As a process, for benchmarks: the URL is the first line of its output.
 import gzip
 import re
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from importer.simulators.http_wire import Answer, Request
@@ -31,6 +31,8 @@ from importer.simulators.process import build_parser, serve_until_signalled
 __all__ = ["PASSWORD", "TOKEN", "USERNAME", "InfluxdbSimulator", "StoredPoint", "main"]
 
 _NANOSECONDS = {"ns": 1, "n": 1, "us": 10**3, "u": 10**3, "ms": 10**6, "s": 10**9}
+_KINDS = {str: "string", int: "integer", float: "float", bool: "boolean"}
+_COLUMN = "iox::column_type::field::"
 _CREATE = re.compile(r'CREATE DATABASE "((?:\\.|[^"\\])+)"')
 
 
@@ -151,10 +153,11 @@ class InfluxdbSimulator(InfluxdbAccess):
 
     # The store
 
-    def _store_all(self, database: str, lines: Sequence[Line], factor: int) -> list[str]:
-        """Store what can be stored, and return a complaint for each other line."""
+    def _store_all(self, database: str, lines: Sequence[Line], factor: int) -> dict[int, str]:
+        """Store what can be stored, and return a complaint for each other line, by its number from 1."""
         with self._changed:
-            complaints = [reason for line in lines if (reason := self._store(database, line, factor))]
+            reasons = {number: self._store(database, line, factor) for number, line in enumerate(lines, start=1)}
+            complaints = {number: reason for number, reason in reasons.items() if reason}
             self._changed.notify_all()
         return complaints
 
@@ -170,13 +173,20 @@ class InfluxdbSimulator(InfluxdbAccess):
         for name, value in line.fields.items():
             known = self._types.setdefault((database, line.measurement, name), type(value))
             if known is not type(value):
-                return f'field type conflict: input field "{name}" on measurement "{line.measurement}"'
+                return self._conflict(line.measurement, name, type(value), known)
         series = (database, line.measurement, line.tags, nanoseconds)
         self._points.setdefault(series, {}).update(line.fields)
         return ""
 
-    def _partial(self, unparsed: Collection[str], dropped: Sequence[str]) -> Answer:
-        complaints = [*unparsed, *dropped]
+    def _conflict(self, measurement: str, name: str, sent: type, known: type) -> str:
+        if self.generation == 3:
+            kinds = f"expected {_COLUMN}{_KINDS[known]}, got {_COLUMN}{_KINDS[sent]}"
+            return f"invalid column type for column '{name}', {kinds}"
+        kinds = f"is type {_KINDS[sent]}, already exists as type {_KINDS[known]}"
+        return f'field type conflict: input field "{name}" on measurement "{measurement}" {kinds}'
+
+    def _partial(self, unparsed: Collection[str], dropped: Mapping[int, str]) -> Answer:
+        complaints = [*unparsed, *dropped.values()]
         if not complaints:
             return Answer(204)
         reason = f"partial write: {complaints[0]} dropped={len(dropped)}"
@@ -185,7 +195,8 @@ class InfluxdbSimulator(InfluxdbAccess):
         if self.generation == 2:
             message = f"failure writing points to database: {reason}"
             return Answer.json({"code": "unprocessable entity", "message": message}, status=422)
-        data = [{"error_message": complaint} for complaint in complaints]
+        data: list[dict[str, object]] = [{"error_message": complaint} for complaint in unparsed]
+        data += [{"error_message": complaint, "line_number": number} for number, complaint in dropped.items()]
         return Answer.json({"error": "partial write of line protocol occurred", "data": data}, status=400)
 
 

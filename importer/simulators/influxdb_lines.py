@@ -22,7 +22,8 @@ _FIELDS = re.compile(rf"(?P<fields>{_KEY}={_VALUE}(?:,{_KEY}={_VALUE})*+)(?: (?P
 _FIELD = re.compile(rf",({_KEY})=({_VALUE})")
 _INTEGER = re.compile(r"-?[0-9]+i")
 _FLOAT = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
-_BOOLEANS = {"t": True, "T": True, "true": True, "f": False, "F": False, "false": False}
+_BOOLEANS = dict.fromkeys(("t", "T", "true", "True", "TRUE"), True)
+_BOOLEANS |= dict.fromkeys(("f", "F", "false", "False", "FALSE"), False)
 
 
 @dataclass(frozen=True, slots=True)

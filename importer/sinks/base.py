@@ -2,9 +2,9 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 from importer.config import ObjectReader
 from importer.points import Payload, Point
@@ -12,6 +12,18 @@ from importer.sinks.plain_text import Names, lines
 
 DEFAULT_MAX_BUFFER = 500
 """Points in a payload, unless a destination's max_buffer says otherwise."""
+
+T = TypeVar("T")
+
+
+def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Yield items in their order, at most `size` at a time; nothing where there are none.
+
+    >>> list(batches([1, 2, 3], 2))
+    [[1, 2], [3]]
+    """
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 class Sink(ABC):
@@ -24,6 +36,11 @@ class Sink(ABC):
     """How fast a long backlog may be sent, where the store could be flooded."""
     outbox_max_bytes: int = 2**30
     """How much may wait for this destination before runs fail."""
+    joined_points: int = 0
+    """Payloads that wait are joined and delivered as one up to so many points; 0: each alone.
+
+    Only for a sink whose payloads of one format can be put one behind the other, byte for byte.
+    """
 
     def __init__(self, lane: str) -> None:
         self.lane = lane
@@ -43,6 +60,13 @@ class Sink(ABC):
 
         Sends nothing that the destination would keep. Raises SinkUnavailable or SinkRefused.
         """
+
+    def stop(self) -> None:
+        """Let a `deliver` under way end soon: cut short what it waits for between its tries. It is not called again.
+
+        Does nothing unless a sink waits at length.
+        """
+        return
 
     def close(self) -> None:
         """Give back connections and files. Does nothing unless a sink holds some."""

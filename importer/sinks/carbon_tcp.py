@@ -57,7 +57,7 @@ class Receiver:
         deadline = self.clock() + self.timeout_seconds
         with self.connect(deadline) as connection:
             try:
-                _Exchange(self, connection, deadline).run(data)
+                _PlainExchange(self, connection, deadline).run(data)
             except OSError as error:
                 discard(connection)
                 raise SinkUnavailable(self.lane, f"{reason_of(error)} before everything was read") from error
@@ -107,54 +107,63 @@ def _open(connection: socket.socket, address: _Address, timeout_seconds: float) 
     return connection
 
 
-class _Exchange:
-    """One connection, from the first byte to the receiver's end-of-file."""
+class Exchange:
+    """One connection, which one deadline holds for: what plain and TLS exchanges have in common."""
 
     def __init__(self, receiver: Receiver, connection: socket.socket, deadline: float) -> None:
         self._receiver = receiver
         self._connection = connection
         self._deadline = deadline
         self._poll = select.poll()
+        self._poll.register(connection, 0)
+
+    def _wait(self, events: int, complaint: str) -> int:
+        """Return which of the events, or which failure, the connection is ready for. Raises after the deadline."""
+        self._poll.modify(self._connection, events)
+        remaining_seconds = self._deadline - self._receiver.clock()
+        ready = self._poll.poll(math.ceil(remaining_seconds * 1000)) if remaining_seconds > 0 else []
+        for _, found in ready:
+            return found
+        seconds = self._receiver.timeout_seconds
+        raise SinkUnavailable(self._receiver.lane, f"the receiver {complaint} within {seconds:g} s")
+
+    def _expect_acknowledged(self) -> None:
+        """Return if the other side's TCP has everything, our end-of-file included."""
+        if unacknowledged_bytes(self._connection):
+            raise self._closed_early()
+
+    def _closed_early(self) -> SinkUnavailable:
+        return SinkUnavailable(self._receiver.lane, "the receiver closed before it had read everything")
+
+
+class _PlainExchange(Exchange):
+    """A connection from the first byte to the receiver's end-of-file."""
 
     def run(self, data: bytes) -> None:
         self._write(memoryview(data))
         self._connection.shutdown(socket.SHUT_WR)
         self._await_end()
-        if unacknowledged_bytes(self._connection):
-            raise self._closed_early()
+        self._expect_acknowledged()
 
     def _write(self, unsent: memoryview) -> None:
         """Hand all bytes to the kernel, looking for the receiver's end-of-file before each write and after them."""
-        self._poll.register(self._connection, select.POLLIN | select.POLLOUT)
         while unsent:
-            events = self._wait("did not read everything")
+            events = self._wait(select.POLLIN | select.POLLOUT, "did not read everything")
             self._expect_open(events)
             if events & select.POLLOUT:
                 unsent = unsent[self._connection.send(unsent) :]
+        self._poll.modify(self._connection, select.POLLIN)
         for _, events in self._poll.poll(0):
             self._expect_open(events)
 
     def _await_end(self) -> None:
-        self._poll.modify(self._connection, select.POLLIN)
-        self._wait("did not close the connection, which alone shows that it has everything,")
+        self._wait(select.POLLIN, "did not close the connection, which alone shows that it has everything,")
         self._read_end()
-
-    def _wait(self, complaint: str) -> int:
-        """Return what the connection is ready for."""
-        remaining_seconds = self._deadline - self._receiver.clock()
-        ready = self._poll.poll(math.ceil(remaining_seconds * 1000)) if remaining_seconds > 0 else []
-        for _, events in ready:
-            return events
-        seconds = self._receiver.timeout_seconds
-        raise SinkUnavailable(self._receiver.lane, f"the receiver {complaint} within {seconds:g} s")
 
     def _expect_open(self, events: int) -> None:
         if events & ~select.POLLOUT:
             self._read_end()
             raise self._closed_early()
-
-    def _closed_early(self) -> SinkUnavailable:
-        return SinkUnavailable(self._receiver.lane, "the receiver closed before it had read everything")
 
     def _read_end(self) -> None:
         """Return at the receiver's end-of-file. Raises SinkRefused if it says anything: Graphite never does."""

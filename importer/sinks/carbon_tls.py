@@ -9,14 +9,13 @@ by the end-of-file of the connection below it. We send both, and then wait for t
 """
 
 import contextlib
-import math
 import select
 import socket
 import ssl
 from dataclasses import dataclass, field
 
 from importer.errors import SinkError, SinkRefused, SinkUnavailable
-from importer.sinks.carbon_tcp import Receiver, discard, reason_of, unacknowledged_bytes
+from importer.sinks.carbon_tcp import Exchange, Receiver, discard, reason_of
 
 _CHUNK_BYTES = 256 * 1024
 """How much is encrypted before it is sent: a payload isn't held twice."""
@@ -43,7 +42,7 @@ class TlsReceiver:
         deadline = self.receiver.clock() + self.receiver.timeout_seconds
         with self.receiver.connect(deadline) as connection:
             try:
-                _Exchange(self.receiver, self.context, connection, deadline).run(data)
+                _TlsExchange(self.receiver, self.context, connection, deadline).run(data)
             except SinkError:
                 discard(connection)
                 raise
@@ -70,20 +69,16 @@ def _words(error: ssl.SSLError) -> str:
     return error.reason.replace("_", " ").lower() if error.reason else reason_of(error)
 
 
-class _Exchange:
-    """One connection, from the handshake to the receiver's end-of-file.
+class _TlsExchange(Exchange):
+    """A connection from the handshake to the receiver's end-of-file.
 
     TLS works on buffers of its own here, so that this class alone waits for the connection, with one deadline.
     """
 
     def __init__(self, receiver: Receiver, context: ssl.SSLContext, connection: socket.socket, deadline: float) -> None:
-        self._receiver = receiver
-        self._connection = connection
-        self._deadline = deadline
+        super().__init__(receiver, connection, deadline)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=receiver.host)
-        self._poll = select.poll()
-        self._poll.register(connection, 0)
 
     def run(self, data: bytes) -> None:
         self._shake_hands()
@@ -92,8 +87,7 @@ class _Exchange:
             self._flush()
         self._end()
         self._await_end()
-        if unacknowledged_bytes(self._connection):
-            raise self._closed_early()
+        self._expect_acknowledged()
 
     def _shake_hands(self) -> None:
         while True:
@@ -161,16 +155,3 @@ class _Exchange:
                 return
             self._incoming.write(data)
             self._is_ended()
-
-    def _wait(self, events: int, complaint: str) -> int:
-        """Return which of the events, or which failure, the connection is ready for. Raises after the deadline."""
-        self._poll.modify(self._connection, events)
-        remaining_seconds = self._deadline - self._receiver.clock()
-        ready = self._poll.poll(math.ceil(remaining_seconds * 1000)) if remaining_seconds > 0 else []
-        for _, found in ready:
-            return found
-        seconds = self._receiver.timeout_seconds
-        raise SinkUnavailable(self._receiver.lane, f"the receiver {complaint} within {seconds:g} s")
-
-    def _closed_early(self) -> SinkUnavailable:
-        return SinkUnavailable(self._receiver.lane, "the receiver closed before it had read everything")

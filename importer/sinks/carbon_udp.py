@@ -14,13 +14,11 @@ from importer.sinks.carbon_tcp import reason_of
 
 MAX_DATAGRAM_BYTES = 8192
 """What Hosted Graphite takes: https://docs.hostedgraphite.com/sending-metrics/supported-protocols, 'UDP Packets'
-(checked 2026-11-25)."""
-_MAX_UDP_BYTES = 65_507
-"""What fits into an IPv4 packet."""
+(checked 2026-11-25). Carbon reads no more of a datagram either (Twisted's maxPacketSize)."""
 
 
 def datagrams(data: bytes) -> Iterator[bytes]:
-    """Yield lines, each ended by a line feed, in parts of at most MAX_DATAGRAM_BYTES; a longer line goes alone.
+    """Yield lines, each ended by a line feed, in parts of at most MAX_DATAGRAM_BYTES; a longer line is a part alone.
 
     >>> [len(part) for part in datagrams(b"a 1 60\\n" * 2000)]
     [8190, 5810]
@@ -50,12 +48,16 @@ class UdpReceiver:
     def send(self, data: bytes) -> None:
         """Return once all lines of data have left, and none had come back as refused by then.
 
-        Raises SinkUnavailable, and Rejected for a line that no datagram can hold.
+        Raises SinkUnavailable, and Rejected, once all others have left, for a line that no datagram can hold.
         """
         parts = list(datagrams(data))
+        self._send_all([part for part in parts if len(part) <= MAX_DATAGRAM_BYTES])
         longest = max(map(len, parts), default=0)
-        if longest > _MAX_UDP_BYTES:
-            raise Rejected(self.lane, f"a line of {longest} bytes does not fit into a datagram")
+        if longest > MAX_DATAGRAM_BYTES:
+            reason = f"a line of {longest} bytes is longer than a datagram, of {MAX_DATAGRAM_BYTES} at most"
+            raise Rejected(self.lane, f"{reason}; shorten the name")
+
+    def _send_all(self, parts: Sequence[bytes]) -> None:
         failures: dict[str, str] = {}
         for family, address in self._addresses():
             try:

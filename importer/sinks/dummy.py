@@ -7,7 +7,7 @@ from typing import Self
 
 from importer.config import ObjectReader
 from importer.points import Payload, Point
-from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink
+from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink, batches
 from importer.sinks.naming import Naming
 from importer.sinks.plain_text import Names, join_lines, lines
 
@@ -37,8 +37,8 @@ class DummySink(PointSink):
     def encode(self, points: Iterable[Point]) -> list[Payload]:
         """Return payloads of at most max_buffer plain lines."""
         texts = lines(points, self._names)
-        batches = [texts[start : start + self._max_buffer] for start in range(0, len(texts), self._max_buffer)]
-        return [Payload(join_lines(batch), points=len(batch), format="plain") for batch in batches]
+        parts = batches(texts, self._max_buffer)
+        return [Payload(join_lines(part), points=len(part), format="plain") for part in parts]
 
     def deliver(self, payload: Payload) -> None:
         """Log one payload; `multiline` tells the log's formatter that the line ends are meant."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from importer.points import Labels, Point
 from importer.sinks.plain_text import format_value
+from importer.surrogate import replaced
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ def _not_digit_first(name: str) -> str:
 
 
 def _clean_labels(labels: Labels) -> Labels:
-    cleaned = [(clean_label_name(name), value.encode("utf-8", "replace").decode()) for name, value in labels]
+    cleaned = [(clean_label_name(name), replaced(value)) for name, value in labels]
     chosen = dict(cleaned)
     if len(chosen) < len(cleaned):
         logger.warning("labels become one by cleaning, the last value counts: labels=%.200r", labels)

@@ -6,16 +6,17 @@ Names are those of Graphite, with labels apart from them, as in the embedded sto
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 from importer.config import ObjectReader
 from importer.errors import Rejected
 from importer.points import Labels, Payload, Point
-from importer.sinks.base import PointSink
+from importer.sinks.base import PointSink, batches
 from importer.sinks.line_file import LineFile
 from importer.sinks.plain_text import Names, join_lines
+from importer.surrogate import replaced
 
 DEFAULT_FILE = "metrics.jsonl"
 """In the state directory, unless a configuration names another path."""
@@ -35,7 +36,7 @@ def json_line(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def lines_payload(lines: list[str]) -> Payload:
+def lines_payload(lines: Sequence[str]) -> Payload:
     """Return the payload of JSON lines without their ends, one at least."""
     return Payload(join_lines(lines), points=len(lines), format=_FORMAT)
 
@@ -67,9 +68,7 @@ class FileSink(PointSink):
 
         Leaves out a point whose name is longer than Graphite takes; the log says so once a name.
         """
-        lines = list(self.preview(points))
-        starts = range(0, len(lines), MAX_PAYLOAD_LINES)
-        return [lines_payload(lines[start : start + MAX_PAYLOAD_LINES]) for start in starts]
+        return [lines_payload(batch) for batch in batches(list(self.preview(points)), MAX_PAYLOAD_LINES)]
 
     def preview(self, points: Iterable[Point]) -> Iterator[str]:
         """Yield the lines that `encode` puts into payloads."""
@@ -101,8 +100,4 @@ class FileSink(PointSink):
 
 def _encodable(labels: Labels) -> dict[str, str]:
     """Return labels with question marks for lone surrogates, which JSON may spell but most readers refuse."""
-    return {_replaced(name): _replaced(value) for name, value in labels}
-
-
-def _replaced(text: str) -> str:
-    return text.encode("utf-8", "replace").decode()
+    return {replaced(name): replaced(value) for name, value in labels}

@@ -68,16 +68,25 @@ def dataset_payload(
 
 
 class GeckoboardSink(Sink):
-    """A widget, or a dataset: `push_url` is the address of the one, or the base of the API for the other.
+    """A widget, or with `is_dataset` a dataset: `push_url` is the address of the one, or the base of the other's API.
 
     `client` is one of push_url's host. Raises ValueError, as `split_url` does, for a push_url that is no address.
     """
 
     family = "geckoboard"
 
-    def __init__(self, *, push_url: str, api_key: Secret, lane: str, client: HttpClient | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        push_url: str,
+        api_key: Secret,
+        lane: str,
+        is_dataset: bool = False,
+        client: HttpClient | None = None,
+    ) -> None:
         base, self._path = split_url(push_url)
         super().__init__(lane)
+        self._is_dataset = is_dataset
         self._api_key = api_key
         self._push = HttpPush(lane, client or push_client(base), hint="correct push_url, or the api_key of geckoboard")
 
@@ -99,10 +108,14 @@ class GeckoboardSink(Sink):
 
         Raises SinkUnavailable or SinkRefused.
         """
-        if self._path != "/":
+        if not self._is_dataset:
             return f"{self.lane}: nothing was asked, since all that a widget's address takes is a new state"
-        self._push.send("GET", "/", basic=self._basic)
+        self._push.send("GET", f"{self._path.rstrip('/')}/", basic=self._basic)
         return f"{self.lane} answers, and takes the key"
+
+    def stop(self) -> None:
+        """Wait no more between the tries of a push."""
+        self._push.stop()
 
     def close(self) -> None:
         """Close the connections that are kept."""

@@ -8,12 +8,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Literal, Protocol, Self, TypeVar
+from typing import Literal, Protocol, Self
 
 from importer.config import ObjectReader
 from importer.errors import Rejected
 from importer.points import Payload, Point
-from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink
+from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink, batches
 from importer.sinks.carbon_pickle import PickledNames, entries, frames, parse_frames
 from importer.sinks.carbon_tcp import Receiver
 from importer.sinks.naming import Naming
@@ -22,7 +22,6 @@ from importer.sinks.plain_text import Names, NamesAsTheyAre, NameTable, join_lin
 logger = logging.getLogger(__name__)
 
 GraphiteProtocol = Literal["plain", "pickle"]
-_Fragment = TypeVar("_Fragment", str, bytes)
 
 
 class GraphiteSink(PointSink):
@@ -138,8 +137,8 @@ class _PlainWire:
         self._names = names
 
     def encode(self, points: Iterable[Point], max_points: int) -> list[Payload]:
-        batches = _batches(lines(points, self._names), max_points)
-        return [Payload(join_lines(batch), points=len(batch), format="plain") for batch in batches]
+        parts = batches(lines(points, self._names), max_points)
+        return [Payload(join_lines(part), points=len(part), format="plain") for part in parts]
 
     @staticmethod
     def parse(data: bytes) -> list[Point]:
@@ -151,8 +150,8 @@ class _PickleWire:
         self._names = PickledNames(names)
 
     def encode(self, points: Iterable[Point], max_points: int) -> list[Payload]:
-        batches = _batches(entries(points, self._names), max_points)
-        return [Payload(frames(batch), points=len(batch), format="pickle") for batch in batches]
+        parts = batches(entries(points, self._names), max_points)
+        return [Payload(frames(part), points=len(part), format="pickle") for part in parts]
 
     @staticmethod
     def parse(data: bytes) -> list[Point]:
@@ -160,11 +159,6 @@ class _PickleWire:
 
 
 _WIRES: dict[str, type[_Wire]] = {"plain": _PlainWire, "pickle": _PickleWire}
-
-
-def _batches(fragments: list[_Fragment], size: int) -> Iterator[list[_Fragment]]:
-    for start in range(0, len(fragments), size):
-        yield fragments[start : start + size]
 
 
 def _validate(*, host: str, port: int, protocol: str, max_buffer: int) -> None:

@@ -20,10 +20,10 @@ from importer.http_client import HttpClient
 from importer.http_request import base_url, split_url
 from importer.http_response import Response
 from importer.points import Payload, Point
-from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink
+from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink, batches
 from importer.sinks.carbon_tcp import Receiver
 from importer.sinks.carbon_udp import UdpReceiver
-from importer.sinks.http_push import HttpPush
+from importer.sinks.http_push import HttpPush, TooLarge, deliver_in_halves, told
 from importer.sinks.plain_text import Names, format_value, join_lines
 from importer.sinks.push_client import push_client
 
@@ -101,9 +101,7 @@ class HostedGraphiteSink(PointSink):
 
         Leaves out a point whose name is longer than carbon takes; the log says so once a name.
         """
-        texts = list(self.preview(points))
-        starts = range(0, len(texts), self._max_buffer)
-        return [lines_payload(texts[start : start + self._max_buffer]) for start in starts]
+        return [lines_payload(batch) for batch in batches(list(self.preview(points)), self._max_buffer)]
 
     def preview(self, points: Iterable[Point]) -> Iterator[str]:
         """Yield the lines that `encode` puts into payloads."""
@@ -114,7 +112,8 @@ class HostedGraphiteSink(PointSink):
     def deliver(self, payload: Payload) -> None:
         """Send a payload; by HTTP, TCP and TLS the store has all of it when this returns.
 
-        Raises SinkUnavailable, SinkRefused, and Rejected for lines that the store will not take.
+        Raises SinkUnavailable, SinkRefused, and Rejected for lines that the store will not take, or no datagram can
+        hold; what it could take of the payload is there then.
         """
         if payload.format != _FORMAT or not payload.data.endswith(b"\n"):
             raise Rejected(self.lane, "the kept payload is not made of lines")
@@ -123,6 +122,10 @@ class HostedGraphiteSink(PointSink):
     def check(self) -> str:
         """Return what answers there, if anything can, having sent no line. Raises SinkUnavailable or SinkRefused."""
         return f"{self.lane} {self._way.check()}"
+
+    def stop(self) -> None:
+        """Wait no more between the tries of a push by HTTP."""
+        self._way.stop()
 
     def close(self) -> None:
         """Close the connections that are kept."""
@@ -174,6 +177,8 @@ class _Way(Protocol):
 
     def check(self) -> str: ...
 
+    def stop(self) -> None: ...
+
     def close(self) -> None: ...
 
 
@@ -186,7 +191,7 @@ def _way(lane: str, target: _Target, api_key: Secret, client: HttpClient | None)
         push = HttpPush(
             lane, client or push_client(target.base), hint="correct push_url, or the api_key of hosted_graphite"
         )
-        return _HttpWay(push, target.path, api_key)
+        return _HttpWay(lane, push, target.path, api_key)
     if target.scheme == "udp":
         return _CarbonWay(UdpReceiver(lane, target.host, target.port), api_key, "resolves; by UDP nobody answers")
     receiver = Receiver(lane, target.host, target.port, _CONNECT_TIMEOUT_SECONDS, _TIMEOUT_SECONDS)
@@ -198,20 +203,14 @@ def _way(lane: str, target: _Target, api_key: Secret, client: HttpClient | None)
 
 
 class _HttpWay:
-    def __init__(self, push: HttpPush, path: str, api_key: Secret) -> None:
+    def __init__(self, lane: str, push: HttpPush, path: str, api_key: Secret) -> None:
+        self._lane = lane
         self._push = push
         self._path = path
         self._api_key = api_key
 
     def send(self, data: bytes) -> None:
-        response = self._put(data)
-        lines = _lines(data)
-        if response.status != 413 or len(lines) == 1:
-            self._push.expect_success(response)
-            return
-        middle = len(lines) // 2
-        self.send(b"".join(lines[:middle]))
-        self.send(b"".join(lines[middle:]))
+        deliver_in_halves(self._send_lines, _lines(data))
 
     def check(self) -> str:
         # Nothing to store, but the key has to be good: 400 is about the data, of which there is none.
@@ -219,8 +218,17 @@ class _HttpWay:
             self._push.expect_success(self._put(b""))
         return "answers"
 
+    def stop(self) -> None:
+        self._push.stop()
+
     def close(self) -> None:
         self._push.close()
+
+    def _send_lines(self, lines: Sequence[bytes]) -> None:
+        response = self._put(b"".join(lines))
+        if response.status == 413:
+            raise TooLarge(self._lane, f"HTTP 413{told(response)}")
+        self._push.expect_success(response)
 
     def _put(self, data: bytes) -> Response:
         basic = (self._api_key.reveal(), "")
@@ -241,6 +249,9 @@ class _CarbonWay:
     def check(self) -> str:
         self._receiver.send(b"")
         return self._answer
+
+    def stop(self) -> None:
+        return
 
     def close(self) -> None:
         return

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from importer.config import ObjectReader
 from importer.credentials import Secret
-from importer.errors import Rejected, SinkRefused
+from importer.errors import Rejected
 from importer.http_client import HttpClient, RetryPolicy, base_url
 from importer.points import Payload, Point
-from importer.sinks.base import PointSink
-from importer.sinks.influxdb_api import InfluxdbApi, TooLarge
+from importer.sinks.base import PointSink, batches
+from importer.sinks.http_push import deliver_in_halves
+from importer.sinks.influxdb_api import InfluxdbApi
 from importer.sinks.influxdb_target import Bucket, Database, Login, Token, UnusableKey
 from importer.sinks.line_protocol import SeriesKeys, point_lines
 from importer.sinks.plain_text import join_lines
@@ -80,9 +81,8 @@ class InfluxdbSink(PointSink):
 
         Leaves out a point whose name and labels are longer than InfluxDB takes; the log says so once a series.
         """
-        lines = point_lines(points, self._series)
-        batches = [lines[start : start + self._max_buffer] for start in range(0, len(lines), self._max_buffer)]
-        return [Payload(join_lines(batch), points=len(batch), format=_FORMAT) for batch in batches]
+        parts = batches(point_lines(points, self._series), self._max_buffer)
+        return [Payload(join_lines(part), points=len(part), format=_FORMAT) for part in parts]
 
     def preview(self, points: Iterable[Point]) -> Iterator[str]:
         """Yield the lines that `encode` puts into payloads."""
@@ -96,34 +96,17 @@ class InfluxdbSink(PointSink):
         """
         if payload.format != _FORMAT or not payload.data.endswith(b"\n"):
             raise Rejected(self.lane, "the kept payload is not made of lines")
-        rejections = self._write(payload.data.split(b"\n")[:-1])  # splitlines() would cut at other characters too
-        if rejections:
-            raise rejections[0]
+        deliver_in_halves(self._write, payload.data.split(b"\n")[:-1])  # splitlines() would cut at other signs too
 
-    def _write(self, lines: Sequence[bytes]) -> list[Rejected]:
-        """Write lines, in halves where they are too many at once; return why some were not taken."""
-        try:
-            self._api.write(b"\n".join((*lines, b"")))
-        except TooLarge as error:
-            if len(lines) == 1:
-                return [error]
-            middle = len(lines) // 2
-            return self._write(lines[:middle]) + self._write(lines[middle:])
-        except Rejected as error:
-            return [error]
-        return []
+    def _write(self, lines: Sequence[bytes]) -> None:
+        self._api.write(b"\n".join((*lines, b"")))
 
     def check(self) -> str:
         """Return which version answers and whether the database is there, having stored nothing.
 
         Raises SinkUnavailable or SinkRefused.
         """
-        try:
-            version = self._api.version()
-            state = "can be written to" if self._api.has_target() else "does not exist, and will be made"
-        except Rejected as error:  # there is no payload that could be at fault
-            raise SinkRefused(self.lane, error.reason) from error
-        return f"{self.lane} {state}; the version of InfluxDB is {version}"
+        return self._api.check()
 
     def close(self) -> None:
         """Close the connections that are kept."""

@@ -9,13 +9,16 @@ request are at fault too (both recorded 2026-11-25). A partial write is 400 for 
 
 import gzip
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from importer.credentials import redact
 from importer.errors import Rejected, SinkRefused, one_line
 from importer.http_client import BadJson, HttpClient, Response
-from importer.sinks.http_push import HttpPush
-from importer.sinks.influxdb_target import Bucket, Database, Login, Token
+from importer.sinks.http_push import HttpPush, TooLarge, told
+from importer.sinks.influxdb_target import PRECISION, Bucket, Database, Login, Token
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +31,10 @@ _MISCONFIGURED = (
     "db name did not start with",
 )
 """How messages begin that are about our configuration, with a status that says something else."""
+_BEYOND_RETENTION = "partial write: points beyond retention policy"
+"""Early 2.x says it with 500 (dojot/dojot #2216, 2026-11-28), where another try would change nothing."""
+_NOT_THERE = re.compile(r"database not found|bucket .*not found|could not find bucket")
+"""404; the last by Flux: https://github.com/influxdata/vsflux/issues/69 (2026-11-28)."""
 _QUEUED = "hinted handoff queue not empty"
 """A cluster of InfluxDB Enterprise 1.x has the points, and keeps them for a node that is away, when it says this as an
 error: its own clients do not send them again (influxdata/influxdb-client-js #458, telegraf's output, 2026-11-25)."""
@@ -35,8 +42,22 @@ _GZIP_LEVEL = 1
 """Six times smaller already; level 6 takes three times as long to make that eight."""
 
 
-class TooLarge(Rejected):
-    """More lines than the store takes at once: fewer may pass."""
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """What the store says against a line."""
+
+    text: str
+    """Whole, and in the store's own words."""
+    line: int | None = None
+    """Which line of the request it is about, counted from 0; None where the store does not tell."""
+
+
+class LinesRefused(Rejected):
+    """The store did not take some of the lines, or none of them."""
+
+    def __init__(self, sink: str, reason: str, complaints: Sequence[Complaint]) -> None:
+        super().__init__(sink, reason)
+        self.complaints = tuple(complaints)
 
 
 class InfluxdbApi:
@@ -47,25 +68,38 @@ class InfluxdbApi:
     """
 
     def __init__(
-        self, lane: str, client: HttpClient, *, target: Database | Bucket, credentials: Login | Token | None
+        self,
+        lane: str,
+        client: HttpClient,
+        *,
+        target: Database | Bucket,
+        credentials: Login | Token | None,
+        precision: str = PRECISION,
     ) -> None:
+        """`precision` is the unit of the timestamps, `ms` or `ns`."""
         self._lane = lane
         self._push = HttpPush(lane, client, hint=_HINT)
         self._target = target
         self._credentials = credentials
+        self._precision = precision
 
     def write(self, lines: bytes) -> None:
         """Return once the store has these lines; a database that is missing is made first, where 1.x says so.
 
-        Raises Rejected with the store's reason where it took none or some of the lines, and TooLarge.
+        Raises LinesRefused with the store's reason where it took none or some of the lines, and TooLarge.
         """
         response = self._post_lines(lines)
         if self._lacks_database(response):
             self._create_database()
             response = self._post_lines(lines)
+        if response.status == 500 and _BEYOND_RETENTION in _message(response):
+            raise LinesRefused(self._lane, f"HTTP 500{told(response)}", tuple(_complaints(response)))
         if response.status == 413:
             raise TooLarge(self._lane, f"HTTP 413: {len(lines)} bytes of lines are too large a request")
-        self._expect_success(response)
+        try:
+            self._expect_success(response)
+        except Rejected as error:
+            raise LinesRefused(self._lane, error.reason, tuple(_complaints(response))) from error
 
     def version(self) -> str:
         """Return the version of the server, in its own words, or `unknown`: InfluxDB Cloud 2 does not tell.
@@ -74,9 +108,9 @@ class InfluxdbApi:
         https://docs.influxdata.com/influxdb/v2/api/ping/,
         https://docs.influxdata.com/influxdb3/core/api/server-information/ (both 2026-11-25)
         """
-        response = self._ask("GET", "/ping")
+        response = self.ask("GET", "/ping")
         self._push.expect_success(response)
-        return one_line(response.headers.get("X-Influxdb-Version") or "unknown", limit=80)
+        return one_line(redact(response.headers.get("X-Influxdb-Version") or "unknown"), limit=80)
 
     def has_target(self) -> bool:
         """Return whether the database or bucket is there and may be written to; False if it would have to be made.
@@ -91,6 +125,30 @@ class InfluxdbApi:
             self._expect_success(response)
         return True
 
+    def read(self, method: str, path: str, **request: Any) -> Response | None:
+        """Return the answer to a question about what is stored, None where the database or bucket is not there.
+
+        Raises Rejected where the question is not understood.
+        """
+        response = self.ask(method, path, **request)
+        if response.status == 404 and _NOT_THERE.search(_message(response)):
+            return None
+        self._push.expect_success(response)
+        return response
+
+    def check(self) -> str:
+        """Return which version answers and whether the database is there, having stored nothing."""
+        try:
+            version = self.version()
+            state = "can be written to" if self.has_target() else "does not exist, and will be made"
+        except Rejected as error:  # there is no payload that could be at fault
+            raise SinkRefused(self._lane, error.reason) from error
+        return f"{self._lane} {state}; the version of InfluxDB is {version}"
+
+    def stop(self) -> None:
+        """Wait no more between tries."""
+        self._push.stop()
+
     def close(self) -> None:
         """Close the connections that are kept."""
         self._push.close()
@@ -99,17 +157,17 @@ class InfluxdbApi:
         return self._post(gzip.compress(lines, _GZIP_LEVEL), {"Content-Encoding": "gzip"})
 
     def _post(self, body: bytes, headers: Mapping[str, str] | None = None) -> Response:
-        return self._ask(
+        return self.ask(
             "POST",
             self._target.write_path,
-            params=self._target.parameters,
+            params={**self._target.parameters, "precision": self._precision},
             headers={"Content-Type": "text/plain; charset=utf-8", **(headers or {})},
             body=body,
         )
 
     def _create_database(self) -> None:
         statement = f"CREATE DATABASE {_identifier(self._target.name)}"
-        response = self._ask("POST", "/query", form={"q": statement})
+        response = self.ask("POST", "/query", form={"q": statement})
         try:
             self._push.expect_success(response)
         except (SinkRefused, Rejected) as error:
@@ -138,11 +196,12 @@ class InfluxdbApi:
             logger.info("points wait inside the cluster sink=%s", self._lane)
             return
         self._push.expect_success(response)
-        if response.status != 204:
+        if response.status != 204 and (response.status != 200 or response.body.strip()):
             # A proxy's page would otherwise count as delivery.
             raise SinkRefused(self._lane, f"HTTP {response.status}, where InfluxDB says 204; {_HINT}")
 
-    def _ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> Response:
+    def ask(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **request: Any) -> Response:
+        """Return the answer to a request with our credentials, whatever its status."""
         match self._credentials:
             case Login(username, password):
                 request["basic"] = (username, password.reveal())
@@ -163,15 +222,32 @@ def _message(response: Response) -> str:
     if not isinstance(answer, dict):
         return ""
     text = answer.get("error") or answer.get("message")
-    return one_line(text, limit=300) if isinstance(text, str) else ""
+    return one_line(redact(text), limit=300) if isinstance(text, str) else ""
 
 
 def _statement_error(response: Response) -> str:
     """Return why a statement failed, though the answer's status is 200: InfluxQL tells it with the result."""
     match _json(response):
         case {"results": [{"error": str(reason)}, *_]}:
-            return one_line(reason, limit=300)
+            return one_line(redact(reason), limit=300)
     return ""
+
+
+def _complaints(response: Response) -> Iterator[Complaint]:
+    """Yield what an answer says of lines: 3.x tells it of each of them, the others of one."""
+    answer = _json(response)
+    if not isinstance(answer, dict):
+        return
+    told = answer.get("data")
+    for entry in told if isinstance(told, list) else [told]:
+        match entry:
+            case {"error_message": str(complaint), "line_number": int(number)}:
+                yield Complaint(complaint, number - 1)
+            case {"error_message": str(complaint)}:
+                yield Complaint(complaint)
+    whole = answer.get("error") or answer.get("message")
+    if isinstance(whole, str):
+        yield Complaint(whole)
 
 
 def _json(response: Response) -> object:

@@ -16,7 +16,7 @@ from typing import Self
 from importer.config import ObjectReader
 from importer.errors import ConfigError, Problem, Rejected
 from importer.points import Payload, Point
-from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink
+from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink, batches
 from importer.sinks.kafka_failure import TOO_LARGE, Failure, Message, Outcome, payload_error
 from importer.sinks.kafka_producer import SharedProducer, borrow, give_back
 from importer.sinks.kafka_settings import (
@@ -29,6 +29,7 @@ from importer.sinks.kafka_settings import (
     why_not_installed,
 )
 from importer.sinks.plain_text import Names
+from importer.surrogate import replaced
 
 __all__ = ["KafkaSink", "messages_payload", "parse_brokers"]
 
@@ -77,7 +78,7 @@ class KafkaSink(PointSink):
         """Return the sink that brokers, topic, max_buffer and librdkafka's settings, the keys with a dot, describe."""
         already = len(keys.problems)
         if missing := why_not_installed():
-            keys.problem("protocol", missing)
+            keys.problem("service" if keys.value("protocol") is None else "protocol", missing)
         brokers, topic, settings = read_brokers(keys), keys.text("topic"), read_settings(keys)
         if topic and not _TOPIC.fullmatch(topic):
             keys.problem("topic", "must be of letters, digits, dots, _ and -, 249 of them at most")
@@ -96,8 +97,7 @@ class KafkaSink(PointSink):
         Names are those of Graphite; labels are kept apart from them, as they are.
         """
         messages = [_message(name, point) for point in points if (name := self._names[point.path])]
-        starts = range(0, len(messages), self._max_buffer)
-        return [messages_payload(messages[start : start + self._max_buffer]) for start in starts]
+        return [messages_payload(batch) for batch in batches(messages, self._max_buffer)]
 
     def deliver(self, payload: Payload) -> None:
         """Send the messages of a payload in their order and return once the brokers have confirmed all of them.
@@ -111,12 +111,15 @@ class KafkaSink(PointSink):
             messages = _parse_messages(payload.data)
         except ValueError as error:
             raise Rejected(self.lane, f"the kept payload is damaged: {error}") from error
-        failures = self._send(messages)
+        failures = self.send(messages)
         if failures:
             raise payload_error(self.lane, failures, len(messages))
 
-    def _send(self, messages: Sequence[Message]) -> list[Failure]:
-        """Send messages; those of a batch that was too large for a broker once more, by halves, down to single ones."""
+    def send(self, messages: Sequence[Message]) -> list[Failure]:
+        """Send messages and return those that were not confirmed; raises SinkError where nothing can be sent.
+
+        Those of a batch that was too large for a broker are sent once more, by halves, down to single ones.
+        """
         failures = self._producer().send(self._topic, messages, lane=self.lane)
         if len(messages) == 1 or not all(failure.outcome is Outcome.REJECTED for failure in failures):
             return failures
@@ -125,7 +128,7 @@ class KafkaSink(PointSink):
         middle = (len(too_large) + 1) // 2
         for half in (too_large[:middle], too_large[middle:]):
             if half and all(failure.outcome is Outcome.REJECTED for failure in failures):
-                failures += self._send(half)
+                failures += self.send(half)
         return failures
 
     def check(self) -> str:
@@ -152,13 +155,13 @@ class KafkaSink(PointSink):
             return self._borrowed
 
 
-def messages_payload(messages: Sequence[Message]) -> Payload:
+def messages_payload(messages: Sequence[tuple[str | None, str]]) -> Payload:
     """Return a payload of messages, each a key (or None) and a value, to be sent in this order to a topic."""
-    pairs = [(None if key is None else _encodable(key), _encodable(value)) for key, value in messages]
+    pairs = [(None if key is None else replaced(key), replaced(value)) for key, value in messages]
     return Payload(_compact(pairs).encode(), points=len(pairs), format=FORMAT)
 
 
-def _message(name: str, point: Point) -> Message:
+def _message(name: str, point: Point) -> tuple[str | None, str]:
     labels = dict(sorted(point.labels))
     # A subclass (a bool, a number of numpy) may write itself in another way.
     value = point.value if type(point.value) in (int, float) else float(point.value)
@@ -176,13 +179,9 @@ def _parse_messages(data: bytes) -> list[Message]:
 def _parse_message(message: object) -> Message:
     match message:
         case [str() | None as key, str(value)]:
-            return key, value
+            # No time of ours: a topic that is kept for a week would drop last month's points as soon as they came.
+            return Message(key, value)
     raise ValueError(f"{message!r:.100} is not: key or null, value")
-
-
-def _encodable(text: str) -> str:
-    """Put question marks for lone surrogates, which UTF-8 cannot hold."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _demand_library() -> None:

@@ -67,7 +67,7 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class _Voice:
+class Voice:
     """What librdkafka says meanwhile. Holds no reference to the producer, which would keep that from being freed."""
 
     trouble: Trouble | None = None
@@ -105,7 +105,7 @@ class Connection:
     def __init__(self, cluster: Cluster, *, lane: str) -> None:
         from confluent_kafka import KafkaException, Producer
 
-        self._voice = _Voice()
+        self._voice = Voice()
         self._look_seconds = min(LOOK_SECONDS, cluster.timeout_seconds)
         self._timed_out = Trouble("_MSG_TIMED_OUT", f"not confirmed within {cluster.timeout_seconds:g} s")
         self._reports: deque[tuple[Delivery, int, KafkaError | None]] = deque()
@@ -142,11 +142,16 @@ class Connection:
     def _produce(self, topic: str, message: Message, delivery: Delivery, number: int) -> None:
         from confluent_kafka import KafkaException
 
-        key, value = message
+        key, value, milliseconds = message
         report = partial(_report, self._reports, delivery, number)
         try:
-            # No time of ours: a topic that is kept for a week would drop last month's points as soon as they came.
-            self._producer.produce(topic, value.encode(), None if key is None else key.encode(), on_delivery=report)
+            self._producer.produce(
+                topic,
+                value.encode(),
+                None if key is None else key.encode(),
+                on_delivery=report,
+                timestamp=milliseconds,
+            )
         except KafkaException as error:
             report(error.args[0], None)
 

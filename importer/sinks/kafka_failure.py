@@ -7,15 +7,24 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
+from importer.credentials import redact
 from importer.errors import Rejected, SinkError, SinkRefused, SinkUnavailable
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError
 
-Message = tuple[str | None, str]
-"""Key (None: without) and value."""
+
+class Message(NamedTuple):
+    """What goes to a topic."""
+
+    key: str | None
+    """None: without."""
+    value: str
+    milliseconds: int = 0
+    """Its time, since 1970 UTC; 0: that of the sending."""
+
 
 TOO_LARGE = frozenset({"MSG_SIZE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"})
 """Said of a message, or of the batch that librdkafka had put it into: alone it may still pass."""
@@ -67,7 +76,7 @@ class Trouble:
     @classmethod
     def of(cls, error: "KafkaError") -> Self:
         """Return an error of librdkafka's as a trouble."""
-        return cls(error.name(), told(error.str()))
+        return cls(error.name(), told(redact(error.str())))
 
     @property
     def outcome(self) -> Outcome:

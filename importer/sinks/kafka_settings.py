@@ -159,18 +159,27 @@ def settings_problem(settings: Mapping[str, Setting], *, timeout_seconds: float)
 
     Files that settings name are read. Needs the library.
     """
-    from confluent_kafka import KafkaException, Producer
-
     for name in filter(_REFUSED.get, settings):
         return name, _REFUSED[name]
+    refusal = _refusal(settings, timeout_seconds)
+    if not refusal:
+        return None
+    named = [name for name in settings if name in refusal]
+    if not named:  # librdkafka speaks of a setting by another of its names, or of several together
+        named = [name for name, value in settings.items() if _refusal({name: value}, timeout_seconds) == refusal]
+    return max(named, key=len, default="security.protocol"), f"is refused by librdkafka: {refusal}"
+
+
+def _refusal(settings: Mapping[str, Setting], timeout_seconds: float) -> str:
+    """Return what librdkafka says against settings; empty where it takes them."""
+    from confluent_kafka import KafkaException, Producer
+
     try:
         # Without brokers: it connects to nothing. A logger, lest it says so on standard error.
         Producer(configuration(settings, timeout_seconds=timeout_seconds), logger=_Silence())
     except KafkaException as error:
-        text = redact(error.args[0].str())
-        named = [name for name in settings if name in text]
-        return max(named, key=len, default="security.protocol"), f"is refused by librdkafka: {text}"
-    return None
+        return redact(error.args[0].str())
+    return ""
 
 
 class _Silence:

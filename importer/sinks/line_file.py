@@ -5,7 +5,6 @@ whether a crash came in between: the beginning of a batch is cut off, and a batc
 Once the file is large enough it becomes FILE.1, FILE.1 becomes FILE.2, and so on.
 """
 
-import fcntl
 import logging
 import os
 import stat
@@ -14,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from importer.errors import SinkRefused, SinkUnavailable
-from importer.sinks.file_failure import file_error
+from importer.sinks.file_failure import file_error, lock_file
 from importer.stores import file_stamp, sync_directory
 
 logger = logging.getLogger(__name__)
@@ -93,7 +92,7 @@ class LineFile:
             try:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise SinkRefused(self._lane, "is no regular file")
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock_file(descriptor, self._lane)
                 if self._is_current(descriptor):
                     yield descriptor
                     return

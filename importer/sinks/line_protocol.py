@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from importer.points import Labels, Point
 from importer.sinks.plain_text import MAX_CACHED_NAMES, Names, format_timestamp
+from importer.surrogate import left_out
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def format_field(value: FieldValue) -> str:
     ['48213i', '48213.0', '1e+22', 'true', '"dark\\\\\\\\light"']
     """
     if isinstance(value, str):
-        return f'"{_encodable(value.translate(_BLANKED)).translate(_ESCAPED_IN_TEXT)}"'
+        return f'"{left_out(value.translate(_BLANKED)).translate(_ESCAPED_IN_TEXT)}"'
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -176,11 +177,7 @@ def _free_key(key: str, taken: Collection[str]) -> str:
 
 
 def _clean(text: str) -> str:
-    return _encodable(text.translate(_NAME))
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "ignore").decode()
+    return left_out(text.translate(_NAME))
 
 
 def _bounded(key: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from importer.points import MAX_TIMESTAMP, Labels, Point
+from importer.surrogate import left_out
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def clean_element(text: str) -> str:
     >>> clean_element("???")
     '_'
     """
-    return _encodable(text.translate(_ELEMENT)) or "_"
+    return left_out(text.translate(_ELEMENT)) or "_"
 
 
 def clean_path_text(text: str) -> str:
@@ -57,27 +58,22 @@ def clean_path_text(text: str) -> str:
     >>> clean_path_text("servers.web (blue) 1\\n")
     'servers.web_blue_1'
     """
-    return _encodable(text.translate(_PATH_TEXT))
-
-
-def _encodable(text: str) -> str:
-    """Leave out lone surrogates, which UTF-8 cannot hold; letters outside ASCII stay."""
-    return text.encode("utf-8", "ignore").decode()
+    return left_out(text.translate(_PATH_TEXT))
 
 
 def format_value(value: float) -> str:
     """Return all digits of a finite number: the shortest text that reads back the same.
 
-    A whole number has no exponent, however large.
+    A large number has no exponent, and a real one keeps its decimal point.
 
     >>> [format_value(number) for number in (12345678, 0.1, 1e22, 1e-7)]
-    ['12345678', '0.1', '10000000000000000000000', '1e-07']
+    ['12345678', '0.1', '10000000000000000000000.0', '1e-07']
     """
     if type(value) is int:
         return f"{value}"
     # A subclass (a bool, a number of numpy) may write itself in another way.
     text = repr(value if type(value) is float else float(value))
-    return text if "e+" not in text else f"{value:.0f}"
+    return text if "e+" not in text else f"{value:.1f}"
 
 
 def format_timestamp(timestamp: float) -> str:

@@ -14,7 +14,7 @@ from typing import Protocol, Self
 from importer.config import ObjectReader
 from importer.errors import Rejected
 from importer.points import Payload, Point
-from importer.sinks.base import PointSink
+from importer.sinks.base import PointSink, batches
 from importer.sinks.exposition import (
     Reading,
     Samples,
@@ -91,8 +91,8 @@ class PrometheusSink(PointSink):
     def encode(self, points: Iterable[Point]) -> list[Payload]:
         """Return payloads with the newest sample of each series, at most MAX_PAYLOAD_SAMPLES in one."""
         rows = [sample_row(series, reading) for series, reading in newest(points, self._table).items()]
-        batches = [rows[start : start + MAX_PAYLOAD_SAMPLES] for start in range(0, len(rows), MAX_PAYLOAD_SAMPLES)]
-        return [Payload(f"[{','.join(batch)}]".encode(), points=len(batch), format=_FORMAT) for batch in batches]
+        parts = batches(rows, MAX_PAYLOAD_SAMPLES)
+        return [Payload(f"[{','.join(part)}]".encode(), points=len(part), format=_FORMAT) for part in parts]
 
     def preview(self, points: Iterable[Point]) -> Iterator[str]:
         """Yield a sample a line, older ones too."""

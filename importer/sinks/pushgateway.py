@@ -11,13 +11,15 @@ from typing import Self
 from importer.config import ObjectReader
 from importer.credentials import Secret
 from importer.errors import SinkRefused
-from importer.http_client import HttpClient
+from importer.http_client import HttpClient, RetryPolicy
 from importer.http_request import base_url
 from importer.sinks.exposition import CONTENT_TYPE, Samples, expose
 from importer.sinks.http_push import HttpPush
 
 DEFAULT_JOB = "metrics-importer"
 
+_RETRIES = RetryPolicy(extra_attempts=1, max_waits=0)
+"""What takes longer is for the lane to wait for: the samples are locked meanwhile."""
 _PLAIN_SEGMENT = re.compile(r"[\w-][\w.-]*", re.ASCII)
 
 
@@ -52,7 +54,9 @@ class Pushgateway:
         self._path = group.path
         self.lane = f"prometheus+{base_url(url)}{self._path}"
         self._credentials = None if password is None else (username, password)
-        self._push = HttpPush(self.lane, HttpClient(url), hint="correct pushgateway, username or password")
+        self._push = HttpPush(
+            self.lane, HttpClient(url, retries=_RETRIES), hint="correct pushgateway, username or password"
+        )
 
     @classmethod
     def from_keys(cls, keys: ObjectReader) -> Self:

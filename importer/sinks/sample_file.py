@@ -9,7 +9,6 @@ follows in comments, a line of JSON each:
     # sample ["shop_dau",[],1462147200,48213]
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from pathlib import Path
 
 from importer.errors import SinkRefused
 from importer.sinks.exposition import Reading, Samples, Series, expose, parse_row, sample_row
-from importer.sinks.file_failure import file_error
+from importer.sinks.file_failure import LOCK_SECONDS, file_error, lock_file
 from importer.stores import FileStamp, file_stamp, write_private
 
 _HEADER = b"# Written by metrics-importer, which reads it again: changes would be lost.\n"
@@ -31,22 +30,26 @@ class SampleFile:
     Its methods raise SinkUnavailable or SinkRefused for what the file system answers.
     """
 
-    def __init__(self, path: Path, lane: str, *, exposed: bool = False) -> None:
+    def __init__(self, path: Path, lane: str, *, exposed: bool = False, lock_seconds: float = LOCK_SECONDS) -> None:
         self.path = path.absolute()
         self._lane = lane
         self._exposed = exposed
+        self._lock_seconds = lock_seconds
         self._samples: Samples = {}
         self._stamp: FileStamp | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes from the file while the block reads it and writes it again."""
+        """Keep other processes from the file while the block reads it and writes it again.
+
+        Waits for one that has it already, but not for ever: raises SinkUnavailable then.
+        """
         with self._told_errors():
             # Beside the file, which is replaced by every save; nobody else looks at a name that begins with a dot.
             lock = os.open(self.path.with_name(f".{self.path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             with self._told_errors():
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                lock_file(lock, self._lane, timeout_seconds=self._lock_seconds)
             yield
         finally:
             os.close(lock)

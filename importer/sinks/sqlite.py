@@ -13,7 +13,7 @@ from importer.errors import Rejected, SinkRefused
 from importer.metric_database import BUSY_TIMEOUT_SECONDS
 from importer.metric_store import MetricWriter, Row, labels_text
 from importer.points import Payload, Point
-from importer.sinks.base import PointSink
+from importer.sinks.base import PointSink, batches
 from importer.sinks.plain_text import Names
 
 DEFAULT_FILE = "metrics.db"
@@ -67,10 +67,9 @@ class SqliteSink(PointSink):
             for point in points
             if (name := self._names[point.path])
         ]
-        batches = [rows[start : start + MAX_PAYLOAD_POINTS] for start in range(0, len(rows), MAX_PAYLOAD_POINTS)]
         return [
-            Payload(json.dumps(batch, separators=(",", ":")).encode(), points=len(batch), format="rows")
-            for batch in batches
+            Payload(json.dumps(part, separators=(",", ":")).encode(), points=len(part), format="rows")
+            for part in batches(rows, MAX_PAYLOAD_POINTS)
         ]
 
     def deliver(self, payload: Payload) -> None:

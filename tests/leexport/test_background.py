@@ -6,12 +6,14 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from importer.cli.leexport_start import exit_code_of
+from importer.errors import ExitCode
 from importer.simulators.base import never
 from tests.commands import ROOT, Result, isolated_environment
 from tests.leexport.daemons import daemons_of, kill_and_wait, none_left
@@ -117,7 +119,7 @@ def test_a_second_start_is_refused_and_the_first_goes_on(site: Site) -> None:
     site.geckoboard.wait_for_widget("requests", states + 1)
 
 
-def test_of_two_starts_at_the_same_time_one_wins(site: Site) -> None:
+def test_of_starts_at_the_same_time_one_wins_and_the_others_say_so(site: Site) -> None:
     site.line("requests")
     site.write()
     command = [sys.executable, str(ROOT / "bin" / "leexportpy"), "start", "-d", "-c", str(site.config)]
@@ -133,13 +135,14 @@ def test_of_two_starts_at_the_same_time_one_wins(site: Site) -> None:
                     env=site.commands.environment,
                 )
             )
-            for _ in range(2)
+            for _ in range(4)
         ]
         outputs = [process.communicate(timeout=30) for process in starts]
         codes = [process.returncode for process in starts]
-    assert sorted(codes) == [0, 1]
-    assert str(pid_file(site)) in "".join(outputs[codes.index(1)])
-    assert outputs[codes.index(0)][1] == ""
+    assert sorted(codes) == [0, 1, 1, 1]
+    refusal = f"Tried to run the app but an existing pid file found. {pid_file(site)}"
+    assert [said.splitlines()[-1] == refusal for said, _ in outputs] == [code == 1 for code in codes]
+    assert [errors for _, errors in outputs] == [""] * 4
     assert daemons_of(site.commands.home) == [int(pid_file(site).read_text())]
     site.geckoboard.wait_for_widget("requests")
     assert site.run("stop").code == 0
@@ -225,6 +228,23 @@ def test_a_wrong_search_is_told_in_the_log_while_the_others_run(site: Site) -> N
 
 
 # stop
+
+
+def test_what_a_service_prints_is_in_the_log_file(site: Site) -> None:
+    plug_in(site, "mine", "print('from my service', flush=True); requests.get(self.push_url)")
+    start_well(site)
+    site.geckoboard.wait_for(1)
+    assert site.run("stop").code == 0
+    assert " - printed by [[mine]] mine: from my service\n" in log_file(site).read_text()
+
+
+def test_the_traceback_of_a_service_is_in_the_log_file_of_those_who_debug(site: Site) -> None:
+    plug_in(site, "mine", "requests.get(self.push_url); 1 / 0", period=1)
+    site.write()
+    assert site.run("start", "-d", "--debug", "-c", site.config).code == 0
+    site.geckoboard.wait_for(2)  # the first is told by then
+    assert site.run("stop").code == 0
+    assert "\n    ZeroDivisionError: division by zero\n" in log_file(site).read_text()
 
 
 def test_stop_returns_once_the_process_has_ended_and_its_pid_file_is_gone(site: Site) -> None:
@@ -314,6 +334,67 @@ def test_the_files_are_where_the_environment_says(site: Site, set_: dict[str, st
     assert daemons_of(home) == [int((run / "leexportpy.pid").read_text())]
     assert site.run("stop").stdout.splitlines()[-1] == "Daemon terminated."
     assert list(run.iterdir()) == []
+
+
+@contextmanager
+def as_stranger(original: Path) -> Iterator[tuple[Callable[[], subprocess.CompletedProcess[str]], Path]]:
+    """Give what runs `stop` as a user who may look at a pid file and no more, and the file that this user sees."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        environment = isolated_environment(home, coverage=False)
+        home.chmod(0o755)
+        shown = Path(environment["PID_DIR"]) / original.name
+        shutil.copy2(original, shown)
+        prefix = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+        command = [*prefix, sys.executable, str(ROOT / "bin" / "leexportpy"), "stop"]
+
+        def stop() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                command, capture_output=True, text=True, cwd=home, env=environment, timeout=30, check=False
+            )
+
+        yield stop, shown
+
+
+needs_strangers = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, and setpriv to be somebody else"
+)
+
+
+@needs_strangers
+def test_stop_tells_a_daemon_that_this_user_may_not_end(site: Site) -> None:
+    site.line("requests")
+    pid = start_well(site)
+    with as_stranger(pid_file(site)) as (stop, shown):
+        result = stop()
+    assert (result.returncode, result.stdout) == (1, "Trying to terminate the daemon...\n")
+    reason = f"process {pid} cannot be ended: permission denied; be the user that started it, or root"
+    assert result.stderr == f"leexportpy: {shown}: {reason}\n"
+    assert daemons_of(site.commands.home) == [pid]
+
+
+@needs_strangers
+def test_stop_tells_a_process_that_is_gone_where_the_pid_file_may_not_be_removed(site: Site) -> None:
+    pid_file(site).write_text(f"{number_of_nobody()}\n")
+    with as_stranger(pid_file(site)) as (stop, shown):
+        result = stop()
+        assert shown.exists()
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith(f"Pid file found but no such process was found. The pid file was {shown}\n")
+
+
+@needs_strangers
+def test_stop_tells_a_pid_file_that_this_user_may_not_read(site: Site) -> None:
+    pid_file(site).write_text("1\n")
+    with as_stranger(pid_file(site)) as (stop, shown):
+        shown.chmod(0o600)
+        result = stop()
+    assert (result.returncode, result.stderr) == (1, f"leexportpy: {shown}: cannot be read: Permission denied\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(0, 0), (1, 1), (78, 78), (3, 1), (-9, 1), (255, 1)])
+def test_a_process_that_ends_with_a_number_that_means_nothing_has_failed(number: int, code: int) -> None:
+    assert exit_code_of(number) is ExitCode(code)
 
 
 @pytest.fixture

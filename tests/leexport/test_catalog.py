@@ -1,7 +1,9 @@
 """Users' services are found by file name and class name, and a broken one harms no other."""
 
 import logging
+import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 
 from importer.leexport.catalog import CatalogReader, UnknownService
 
+NOBODY = 65534
 GOOD = "class {name}:\n    number = {number}\n"
 
 
@@ -123,6 +126,19 @@ def test_other_modules_are_warned_of_once_and_other_files_not_at_all(
 def test_a_folder_that_is_not_there_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     CatalogReader().read([tmp_path / "nowhere"])
     assert "nowhere" in caplog.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs a user who may not look into a folder")
+def test_a_folder_within_one_that_is_closed_to_us_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    with tempfile.TemporaryDirectory() as closed:
+        within = Path(closed) / "services"
+        within.mkdir()
+        os.seteuid(NOBODY)
+        try:
+            assert list(CatalogReader().read([within]).services) == []
+        finally:
+            os.seteuid(0)
+    assert f"no such folder of services: {within}" in caplog.text
 
 
 def test_the_services_that_were_found_can_be_named(folder: Path) -> None:

@@ -1,9 +1,12 @@
 """What config.ini may say, and how mistakes in it are told."""
 
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
+from importer.credentials import redact
 from importer.errors import ConfigError
 from importer.http_client import HttpClients
 from importer.leexport.config import Configuration, ConfigurationReader
@@ -129,6 +132,19 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
         ("push_url = x", "[Searches] [[s0]] service: is missing"),
         (NUMBER.replace("number_stat", "cube"), '[Searches] [[s0]] widget_type: "cube" is not one of line_chart,'),
         (NUMBER.replace("http://", "htp://"), "[Searches] [[s0]] push_url: "),
+        (f"{NUMBER}#part", "[Searches] [[s0]] push_url: an address must not hold a '#'"),
+        (
+            "service = dummy\npush_url = https://h/?a=b#part",
+            "[Searches] [[s0]] push_url: an address must not hold a '#'",
+        ),
+        (
+            "service = hosted_graphite\nmetric_name = a\npush_url = tcp://h#part",
+            "[Searches] [[s0]] push_url: is not like",
+        ),
+        (
+            "service = influxdb\nmetric_name = a\ndatabase = b\nurl = http://h#part",
+            "[Searches] [[s0]] url: an address must",
+        ),
         ("service = geckoboard\nwidget_type = line_chart", "[Searches] [[s0]] push_url: is missing"),
         ("service = geckoboard\nwidget_type = dataset", "[Searches] [[s0]] dataset: is missing"),
         ("service = geckoboard\nwidget_type = dataset\ndataset = A B", "[Searches] [[s0]] dataset: "),
@@ -266,6 +282,93 @@ def test_a_changed_key_changes_the_searches_that_use_it(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("gecko-key", "other-key"))
     second = again.read().searches
     assert (second[0] is first[0], second[1] is first[1]) == (False, True)
+
+
+@pytest.mark.parametrize("folders", ["~nobody-of-this-name/services", "one, ~nobody-of-this-name", "%(nowhere)s"])
+def test_a_folder_of_services_that_cannot_be_named_is_told_and_the_searches_stay(tmp_path: Path, folders: str) -> None:
+    path = write(tmp_path, NUMBER, head=f"services_dir = {folders}\n{LE}{SERVICES}")
+    (told,) = problems(path)
+    assert told.startswith("services_dir: ")
+    assert [search.name for search in read(path).searches] == ["s0"]
+
+
+def test_a_folder_of_services_that_becomes_wrong_costs_no_search(tmp_path: Path) -> None:
+    path = write(tmp_path, NUMBER)
+    again = reader(path)
+    (first,) = again.read().searches
+    path.write_text(f"services_dir = ~nobody-of-this-name\n{path.read_text()}")
+    assert again.read().searches == (first,)
+
+
+def test_values_for_all_searches_are_no_search(tmp_path: Path) -> None:
+    path = write(tmp_path, NUMBER.replace("127.0.0.1", "%(host)s"))
+    path.write_text(path.read_text().replace("[Searches]\n", "[Searches]\n[[DEFAULT]]\nhost = 127.0.0.9\n"))
+    configuration = read(path)
+    assert configuration.problems == ()
+    (search,) = configuration.searches
+    assert (search.name, search.destination.keys["push_url"]) == ("s0", "http://127.0.0.9/v1/send/a")
+
+
+def test_values_for_searches_without_a_search_are_a_file_of_no_use(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_text(f"{path.read_text()}[[DEFAULT]]\nhost = 127.0.0.9\n")
+    assert fatal(path).startswith("FILE: [Searches]: holds no search")
+
+
+def test_a_search_may_have_the_name_default(tmp_path: Path) -> None:
+    path = write(tmp_path, NUMBER)
+    path.write_text(path.read_text().replace("[[s0]]", "[[DEFAULT]]"))
+    assert [search.name for search in read(path).searches] == ["DEFAULT"]
+    path.write_text(path.read_text().replace("[[[query]]]", "[[[inquiry]]]"))
+    assert "[Searches] [[DEFAULT]] [[[query]]]: is missing: a search needs this section" in problems(path)
+
+
+def test_searches_of_one_name_are_one_mistake(tmp_path: Path) -> None:
+    path = write(tmp_path, NUMBER, NUMBER, NUMBER)
+    path.write_text(path.read_text().replace("[[s2]]", "[[s0]]"))
+    line = path.read_text().splitlines().index("    [[s0]]", 10) + 1
+    assert fatal(path) == f"FILE:{line}: this key or section was given before"
+
+
+def test_after_a_search_of_a_name_given_before_other_mistakes_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path, NUMBER, NUMBER, NUMBER)
+    path.write_text(path.read_text().replace("[[s1]]", "[[s0]]") + "[[s0]]\n[Others]\na = 1\na = 2\n")
+    with pytest.raises(ConfigError) as caught:
+        read(path)
+    assert len(caught.value.problems) == 3
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "[LE]\nrw_api_key = read-write\nro_api_key = {}",
+        "[LE]\nrw_api_key = read-write\nmy_key = a, {}",
+        "[LE]\nrw_api_key = read-write\nx_api_key_file = unused.key",
+        "[LE]\nrw_api_key = read-write\n[Services]\n[[nobody]]\napi_key = {}",
+        "[LE]\nrw_api_key = read-write\n[Services]\n[[nobody]]\nPassword = {}",
+        "[LE]\nrw_api_key = read-write\n[Services]\n[[nobody]]\n[[[within]]]\ntoken = {}",
+        "[LE]\nrw_api_key = read-write\n[Services]\n[[nobody]]\napi_key_file = unused.key",
+        "[Services]\n[[nobody]]\napi_key = {}",
+    ],
+)
+def test_keys_are_masked_whether_or_not_a_search_uses_them(tmp_path: Path, keys: str) -> None:
+    key = f"unused-{uuid4()}"
+    (tmp_path / "unused.key").write_text(f"{key}\n")
+    path = write(tmp_path, "service = dummy", head=f"{keys.format(key)}\n")
+    assert redact(key) == key
+    with suppress(ConfigError):  # of the last one, which has no key to the query API
+        read(path)
+    assert redact(f"<{key}>") == "<***>"
+
+
+def test_keys_that_cannot_be_read_and_nobody_uses_are_no_mistake(tmp_path: Path) -> None:
+    services = "[Services]\n[[nobody]]\napi_key_file = nowhere\n[[someone]]\napi_key = %(nowhere)s\n"
+    assert problems(write(tmp_path, "service = dummy", head=LE + services)) == []
+
+
+def test_addresses_are_not_masked(tmp_path: Path) -> None:
+    read(write(tmp_path, "service = dummy", head=f"{LE}url = https://logs.example.org\nregion = eu\n"))
+    assert redact("https://logs.example.org") == "https://logs.example.org"
 
 
 def test_no_message_holds_a_key(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.commands import Result
 from tests.http_servers import make_certificate
 from tests.leexport.answers import answer, statistics_answer
 from tests.leexport.faulty import LIMITED, in_turn, own_commands, said, services_said, statement_of
+from tests.leexport.running import serving
 from tests.leexport.site import COUNT, Site, opened_site
 
 
@@ -127,7 +128,7 @@ def test_what_may_be_pushed_later_is_told_as_kept_with_the_reason(runs: Runs, se
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_push_is_repeated_only_where_that_may_help(runs: Runs, service: str, fault: str) -> None:
     tried = len(runs.pushed[name_of(service, fault)])
-    halves = 2 if (service, fault) == ("hosted_graphite", "too-large") else 0  # down to the first line alone
+    halves = 8 if (service, fault) == ("hosted_graphite", "too-large") else 0  # five lines, down to each alone
     assert tried == (KEPT | SET_ASIDE)[fault].tried + halves
 
 
@@ -215,6 +216,22 @@ def test_a_run_that_is_asked_to_stop_while_a_push_hangs_keeps_what_was_to_be_pus
     assert [request.body for request in site.graphite.requests] == [site.graphite.requests[0].body] * 2
 
 
+@pytest.mark.parametrize("headers", [{"Retry-After": "50"}, {"X-RateLimit-Reset": "50"}])
+def test_a_stop_ends_the_wait_that_a_store_asks_for_and_keeps_the_payload(site: Site, headers: dict[str, str]) -> None:
+    site.series("web.errors")
+    site.api.answers[COUNT] = answer("timeseries")
+    site.graphite.fail(Answer(429, headers), times=None)
+    with serving(site) as service:
+        service.wait_for_line("server wants a pause")
+        ended = service.stop()
+    assert ended.code == 0
+    assert any("kept for later: " in line and "asked to stop" in line for line in ended.stdout)
+    site.graphite.heal()
+    site.api.fail(Answer(400))
+    assert len(site.once().stderr.splitlines()) == 1
+    assert [request.body for request in site.graphite.requests] == [site.graphite.requests[0].body] * 2
+
+
 def test_what_was_kept_is_pushed_before_the_queries_are_answered(site: Site) -> None:
     hold = Hold()
     site.series("web.errors")
@@ -243,7 +260,7 @@ def test_an_answer_of_dummy_that_was_not_taken_is_told_and_not_kept(site: Site) 
     site.geckoboard.fail(Answer(400, body=b"no"), when="/dummy")
     result = site.once()
     assert result.code == 1
-    assert "HTTP 400: no" in said(result)["example"]
+    assert said(result)["example"] == "HTTP 400: no"
     site.geckoboard.fail(Answer(200), when="/dummy")
     assert site.once().code == 0
     assert len(site.geckoboard.requests_to("/dummy")) == 2

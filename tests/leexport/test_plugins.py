@@ -15,6 +15,7 @@ from importer.simulators.hosted_graphite import SINK_PATH
 from tests.commands import Result
 from tests.leexport.answers import answer
 from tests.leexport.faulty import said
+from tests.leexport.running import LOG_LINE
 from tests.leexport.site import COUNT, GROUPS, Site
 
 RECORDER = """
@@ -90,6 +91,11 @@ def once(site: Site, *, head: str = "services_dir = services", keys: str = "", *
     site.write(head=head)
     site.config.write_text(site.config.read_text().replace("[Services]\n", f"[Services]\n{keys}\n"))
     return site.run("start", "-c", site.config, "--once", **options)
+
+
+def printed(result: Result) -> list[str]:
+    """Return what services have printed, each line with whose it is, as the log has it."""
+    return [line.partition(" - printed by ")[2] for line in result.stdout.splitlines() if " - printed by " in line]
 
 
 def recorded(path: Path) -> list[dict[str, Any]]:
@@ -249,7 +255,7 @@ def test_what_a_service_did_not_push_is_not_kept(site: Site) -> None:
     service(site, "failing", "def process(self):\n    print('pushed', len(self.response['logs']), flush=True)")
     result = once(site)
     assert result.code == 0
-    assert result.stdout.splitlines().count("pushed 1") == 1
+    assert printed(result) == ["[[failing]] failing: pushed 1"]
 
 
 def test_standard_error_holds_nothing_of_a_services_own(site: Site) -> None:
@@ -270,7 +276,7 @@ def test_standard_error_holds_nothing_of_a_services_own(site: Site) -> None:
     )
     result = once(site)
     assert (result.code, result.stderr) == (0, "")
-    assert "printed\n" in result.stdout
+    assert printed(result) == ["[[noisy]] noisy: printed"]
     for text in ("warned of", "logged as an error", "logged as a warning", "division by zero", "would not go"):
         assert text in result.stdout
 
@@ -280,11 +286,65 @@ def test_a_run_whose_service_hangs_ends_when_it_is_asked_to_stop(site: Site) -> 
     site.write(head="services_dir = services")
     with site.commands.start("leexportpy", "start", "-c", site.config, "--once") as process:
         assert process.stdout is not None
-        assert any(line == "begun\n" for line in process.stdout)
+        assert any(line.endswith("printed by [[hanging]] hanging: begun\n") for line in process.stdout)
         process.terminate()
         _, told = process.communicate(timeout=5)
     assert process.returncode == 1
-    assert told == "leexportpy: asked to stop before everything was pushed; what was obtained is kept\n"
+    assert told == (
+        "leexportpy: asked to stop before everything was pushed; what was obtained is kept; not ended: [[hanging]]\n"
+    )
+
+
+def test_what_a_service_and_its_threads_print_is_in_the_log_line_by_line(site: Site) -> None:
+    service(
+        site,
+        "noisy",
+        "def process(self):\n"
+        "    import traceback\n"
+        "    print('one\\ntwo', end='')\n"
+        "    print(' and a half')\n"
+        "    sys.stdout.buffer.write(b'bytes')\n"
+        "    print('mistake', file=sys.stderr)\n"
+        "    thread = threading.Thread(target=print, args=['from a thread'], name='mine')\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
+        "    try:\n"
+        "        1 / 0\n"
+        "    except ZeroDivisionError:\n"
+        "        traceback.print_exc()",
+    )
+    write(services_folder(site), "chatty_service", "print('imported')\nclass ChattyService: pass\n")
+    result = once(site)
+    assert (result.code, result.stderr) == (0, "")
+    assert [line for line in result.stdout.splitlines() if not LOG_LINE.fullmatch(line)] == []
+    lines = printed(result)
+    assert lines[0] == "chatty_service.py: imported"
+    own = [line.removeprefix("[[noisy]] noisy: ") for line in lines[1:] if line.startswith("[[noisy]] noisy: ")]
+    assert own[:4] == ["one", "two and a half", "mistake", "Traceback (most recent call last):"]
+    assert own[-2:] == ["ZeroDivisionError: division by zero", "bytes"]
+    assert "a thread of a service: from a thread" in lines
+
+
+def test_a_handler_of_a_service_that_prints_what_is_logged_does_not_go_round_in_circles(site: Site) -> None:
+    service(
+        site,
+        "echoing",
+        "def process(self):\n    logging.getLogger().addHandler(logging.StreamHandler())\n    print('said')",
+    )
+    result = once(site)
+    assert result.code == 0
+    assert printed(result)[0] == "[[echoing]] echoing: said"
+    assert result.stdout.count("said") < 5
+
+
+def test_the_traceback_of_a_service_is_in_the_log_of_those_who_debug(site: Site) -> None:
+    service(site, "failing", "def process(self):\n    raise ValueError('went wrong')")
+    result = once(site)
+    assert "a user's service failed" not in result.stdout
+    site.write(head="services_dir = services")
+    result = site.run("start", "-c", site.config, "--once", "--debug")
+    assert said(result) == {"failing": "ValueError: went wrong"}
+    assert "a user's service failed: search=failing" in result.stdout
 
 
 BROKEN = {
@@ -398,7 +458,10 @@ def test_a_service_reads_answers_with_the_old_classes(site: Site) -> None:
     site.api.answers |= {COUNT: answer("timeseries"), GROUPS: answer("groups")}
     result = once(site)
     assert (result.code, result.stderr) == (0, "")
-    assert {"2019-02-05T16:20:00Z 31.0 5", "200 802.0 4"} <= set(result.stdout.splitlines())
+    assert set(printed(result)) == {
+        "[[series]] reader: 2019-02-05T16:20:00Z 31.0 5",
+        "[[groups]] reader: 200 802.0 4",
+    }
 
 
 def test_a_service_may_ask_queries_of_its_own(site: Site) -> None:
@@ -419,7 +482,7 @@ def test_a_service_may_ask_queries_of_its_own(site: Site) -> None:
     site.search("own", {"service": "asking", "url": site.api.base_url, "also": f"'{GROUPS}'"})
     result = once(site, keys=f"[[asking]]\napi_key = {site.api.api_key}")
     assert (result.code, result.stderr) == (0, "")
-    assert "of my own 4" in result.stdout
+    assert printed(result) == ["[[own]] asking: of my own 4"]
     assert site.asked() == [COUNT, GROUPS]
 
 

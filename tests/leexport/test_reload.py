@@ -1,16 +1,25 @@
 """A running leexportpy whose configuration changes: at SIGHUP at once, and by itself within some seconds."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
+from importer.errors import OutboxError
+from importer.leexport.engine import Engine
+from importer.outbox import Lane, LaneState, Outbox, Transaction
 from importer.outbox_view import OutboxView
+from importer.service import Notifier, Signals
 from importer.simulators.base import Answer, Hold
 from importer.simulators.hosted_graphite import API_KEY as GRAPHITE_KEY
 from importer.simulators.log_search import API_KEY
+from importer.sources.logentries.api import LogSearch
+from tests.doubles import WAIT_SECONDS
 from tests.leexport.running import Running, plug_in, started
 from tests.leexport.site import Site
+from tests.leexport.test_config import reader
 
 ONE = "where(one) calculate(count)"
 TWO = "where(two) calculate(count)"
@@ -261,3 +270,230 @@ def test_a_changed_service_of_the_users_is_used_from_then_on_at_once(site: Site)
         assert site.geckoboard.wait_for_widget("mine", 3) == ["one", "two", "three"]
         service.stop()
     assert len(site.geckoboard.widgets["requests"]) == 1
+
+
+# ---- a run that ends while the configuration is read again, step by step
+
+
+class SteppedOutbox(Outbox):
+    """Calls what a test says after lanes were configured, and before a transaction is begun; each once."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__(site.commands.state_dir / "leexportpy.outbox")
+        self.after_configure: list[Callable[[], None]] = []
+        self.before_transaction: list[Callable[[], None]] = []
+
+    def configure(self, lanes: Iterable[Lane]) -> list[LaneState]:
+        left = super().configure(lanes)
+        if self.after_configure:
+            self.after_configure.pop()()
+        return left
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        if self.before_transaction:
+            self.before_transaction.pop()()
+        return super().transaction()
+
+
+class Heard(logging.Handler):
+    """Tells once a line was logged that begins with a text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+        self._event = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith(self._text):
+            self._event.set()
+
+    def wait(self) -> bool:
+        return self._event.wait(WAIT_SECONDS)
+
+
+@contextmanager
+def heard(text: str) -> Iterator[Heard]:
+    """Listen to what the engine and its runs log."""
+    handler = Heard(text)
+    logger = logging.getLogger("importer.leexport")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield handler
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(handler)
+
+
+class OpenedSources:
+    """The sources that an engine has opened, and those of them that it has closed."""
+
+    def __init__(self) -> None:
+        self.opened: list[LogSearch] = []
+        self.closed: list[LogSearch] = []
+
+    def open(self, *arguments: object, **options: object) -> LogSearch:
+        closed = self.closed
+
+        class Source(LogSearch):
+            def close(self) -> None:
+                closed.append(self)
+                super().close()
+
+        self.opened.append(Source(*arguments, **options))  # type: ignore[arg-type]
+        return self.opened[-1]
+
+
+@contextmanager
+def engine_at_work(site: Site, outbox: Outbox, sources: OpenedSources | None = None) -> Iterator[Signals]:
+    """Let an engine run in a thread of this process; gives what it is told by."""
+    publish(site)
+    signals = Signals()
+    configuration = reader(site.config)
+    open_source = LogSearch if sources is None else sources.open
+    engine = Engine(
+        configuration, configuration.read(), outbox, signals, notifier=Notifier({}), open_source=open_source
+    )
+    thread = threading.Thread(target=engine.run)
+    thread.start()
+    try:
+        yield signals
+    finally:
+        signals.stop.set()
+        signals.wake.set()
+        thread.join(WAIT_SECONDS)
+    assert not thread.is_alive()
+
+
+def ask_for_reload(signals: Signals) -> None:
+    signals.reload.set()
+    signals.wake.set()
+
+
+@pytest.fixture
+def held(site: Site) -> Hold:
+    """The answer to the query of a search `removed`, which is removed while it runs; another search stays."""
+    site.line("removed", statement=ONE)
+    site.line("other", statement=TWO)
+    hold = Hold()
+    site.api.fail(hold, when=lambda request: ONE.encode() in request.body)
+    return hold
+
+
+def remove_search(site: Site) -> None:
+    """Take the search out of the configuration once its query was asked, and the other one's state is delivered."""
+    site.api.wait_for(lambda request: ONE.encode() in request.body)
+    site.geckoboard.wait_for_widget("other")
+    del site.searches["removed"]
+    publish(site)
+
+
+def test_an_answer_that_comes_once_its_lane_is_gone_is_dropped(site: Site, held: Hold) -> None:
+    seen: list[bool] = []
+    with SteppedOutbox(site) as outbox, heard("answer dropped") as dropped, engine_at_work(site, outbox) as signals:
+        remove_search(site)
+
+        def let_the_run_end() -> None:
+            held.release()
+            seen.append(dropped.wait())
+
+        outbox.after_configure.append(let_the_run_end)
+        ask_for_reload(signals)
+        assert dropped.wait()
+    assert seen == [True]
+    assert kept(site) == {"geckoboard: other": 0}
+
+
+def test_an_answer_whose_lane_goes_when_it_is_about_to_be_kept_is_dropped(site: Site, held: Hold) -> None:
+    configured = threading.Event()
+    with SteppedOutbox(site) as outbox, heard("answer dropped") as dropped, engine_at_work(site, outbox) as signals:
+        remove_search(site)
+
+        def reload_first() -> None:
+            ask_for_reload(signals)
+            assert configured.wait(WAIT_SECONDS)
+
+        outbox.after_configure.append(configured.set)
+        outbox.before_transaction.append(reload_first)
+        held.release()
+        assert dropped.wait()
+    assert kept(site) == {"geckoboard: other": 0}
+
+
+def test_where_the_outbox_does_not_take_the_new_configuration_the_answers_of_the_old_one_are_kept(
+    site: Site, held: Hold
+) -> None:
+    class Failing(SteppedOutbox):
+        def configure(self, lanes: Iterable[Lane]) -> list[LaneState]:
+            if self.lanes():
+                raise OutboxError(self.path or "", "disk I/O error")
+            return super().configure(lanes)
+
+    with Failing(site) as outbox, heard(NOT_READ) as not_read, engine_at_work(site, outbox) as signals:
+        remove_search(site)
+        ask_for_reload(signals)
+        assert not_read.wait()
+        held.release()
+        site.geckoboard.wait_for_widget("removed")
+
+
+def test_a_run_under_way_goes_on_with_the_account_that_is_replaced(site: Site) -> None:
+    """Its source is closed meanwhile, and has to be asked once more for the final answer."""
+    site.line("requests", statement=ONE)
+    site.api.polls = 1
+    hold = Hold()
+    site.api.fail(hold, when=lambda request: ONE.encode() in request.body)
+    sources = OpenedSources()
+    account = f"rw_api_key = {API_KEY}\nurl = {site.api.base_url}\nquery_timeout = 59"
+    with (
+        SteppedOutbox(site) as outbox,
+        heard("configuration read again") as read_again,
+        engine_at_work(site, outbox, sources) as signals,
+    ):
+        site.api.wait_for(lambda request: ONE.encode() in request.body)
+        publish(site, account=account)
+        ask_for_reload(signals)
+        assert read_again.wait()
+        assert sources.closed == sources.opened[:1]
+        hold.release()
+        site.geckoboard.wait_for_widget("requests")
+    assert site.asked() == [ONE]
+    assert len(sources.opened) == 2
+    assert sources.closed == sources.opened
+
+
+def test_an_engine_that_cannot_begin_closes_its_source(site: Site) -> None:
+    site.line("requests")
+    publish(site)
+    outbox = SteppedOutbox(site)
+    outbox.close()
+    sources = OpenedSources()
+    configuration = reader(site.config)
+    engine = Engine(
+        configuration, configuration.read(), outbox, Signals(), notifier=Notifier({}), open_source=sources.open
+    )
+    with pytest.raises(OutboxError):
+        engine.run()
+    assert sources.closed == sources.opened
+
+
+def test_a_retried_reject_of_a_removed_search_goes_into_no_other_widget(site: Site) -> None:
+    site.line("removed", statement=ONE)
+    site.line("other", statement=TWO)
+    site.geckoboard.fail(Answer(400), when="*removed*", times=None)
+    with serving(site) as service:
+        service.wait_for_line("payload set aside")
+        removed = site.searches.pop("removed")
+        publish(site)
+        service.reload()
+        site.commands.run("metrics-importer", "outbox", "retry", "--all")
+        service.reload()
+        assert kept(site) == {"geckoboard: other": 0, "geckoboard: removed": 1}
+        site.geckoboard.heal()
+        site.searches["removed"] = removed
+        publish(site)
+        service.reload()
+        site.geckoboard.wait_for_widget("removed")
+        service.stop()
+    assert len(site.geckoboard.widgets["other"]) == 1

@@ -188,6 +188,14 @@ def test_another_host_is_polled_without_the_key(vendor: LogSearchSimulator) -> N
         assert "x-api-key" not in other.requests[0].headers
 
 
+def test_the_key_of_a_section_goes_to_where_the_section_says_alone(vendor: LogSearchSimulator) -> None:
+    with LogSearchSimulator(api_key="another") as other:
+        vendor.polls = 1
+        first = post_le_search(QUERY, auth(vendor))
+        assert get_continuity_final_response(first, auth(other) | {"rw_api_key": API_KEY}) is None
+    assert "x-api-key" not in vendor.requests[-1].headers
+
+
 def test_old_import_paths_lead_to_the_same_things_and_importing_does_nothing() -> None:
     code = """
 import sys

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from importer.errors import Rejected
+from importer.leexport.dummy import DummyService
 from importer.leexport.geckoboard import GeckoboardService
 from importer.leexport.hosted_graphite import HostedGraphiteService
 from importer.leexport.kafka import KafkaService
 from importer.leexport.service import Service
+from importer.simulators.base import Answer, HttpSimulator
 from tests.leexport.answers import API_KEY, GOLDEN, answer, statistics_answer
 
 EXPECTED: dict[str, Any] = json.loads((GOLDEN / "expected_geckoboard.json").read_text())
@@ -101,7 +104,7 @@ def test_a_dataset_of_a_series_is_unique_by_time() -> None:
 
 
 def test_a_dataset_of_groups_is_unique_by_label_and_leaves_out_what_has_no_value() -> None:
-    response = statistics_answer(type="count", groups=[{"a" * 200: {"count": 1}}, {"b": {"count": None}}])
+    response = statistics_answer(type="count", groups=[{"a" * 100: {"count": 1}}, {"b": {"count": None}}])
     content = json.loads(geckoboard(response, "dataset", dataset="a.b")._transform().data)
     assert content["fields"] == {
         "label": {"type": "string", "name": "Label"},
@@ -109,6 +112,17 @@ def test_a_dataset_of_groups_is_unique_by_label_and_leaves_out_what_has_no_value
     }
     assert content["unique_by"] == ["label"]
     assert content["rows"] == [{"label": "a" * 100, "value": 1}]
+
+
+def test_labels_that_are_too_long_for_a_dataset_are_kept_apart() -> None:
+    labels = ["a" * 100 + "b", "a" * 100 + "c", "\ud83d" * 101]
+    response = statistics_answer(type="count", groups=[{label: {"count": 1}} for label in labels])
+    service = geckoboard(response, "dataset", dataset="a.b")
+    found = [row["label"] for row in json.loads(service._transform().data)["rows"]]
+    assert len(set(found)) == 3
+    assert all(len(label) == 100 for label in found)
+    assert found[0].startswith("a" * 91 + "…")
+    assert service._transform() == service._transform()
 
 
 def test_graphite_lines_are_what_the_old_service_put() -> None:
@@ -121,10 +135,11 @@ def test_graphite_values_keep_all_their_digits_and_times_are_cut() -> None:
         type="count",
         **{"from": 1700000040999},
         granularity=90000,
-        timeseries={"s": [{"count": 1234567890123.0}, {"count": 3}, {"count": None}, {"count": 1e-7}]},
+        timeseries={"s": [{"count": 1234567890123.0}, {"count": 3}, {"count": None}, {"count": 1e-7}, {"count": 1e16}]},
     )
     assert graphite(response)._transform() == (
         "shop.web.errors 1234567890123.0 1700000040\nshop.web.errors 3 1700000130\nshop.web.errors 1e-07 1700000310\n"
+        "shop.web.errors 10000000000000000.0 1700000400\n"
     )
 
 
@@ -157,6 +172,16 @@ def test_kafka_gets_the_numbers_in_the_answers_order(response: str) -> None:
 
 def test_kafka_gets_nothing_of_events() -> None:
     assert KafkaService(answer("events_next"), None, {})._transform() is None
+
+
+def test_dummy_leaves_no_connection_when_its_push_fails() -> None:
+    with HttpSimulator() as store:
+        store.route("PUT", "/in", lambda _request: Answer(400, body=b"no"))
+        service = DummyService(answer("timeseries"), None, {"push_url": f"{store.url}/in"})
+        with pytest.raises(Rejected, match="HTTP 400: no") as caught:
+            service.process()
+        store.wait_for_connections(0)
+        assert caught.value.sink == "dummy"
 
 
 def test_a_service_of_ones_own_has_to_say_what_it_does() -> None:

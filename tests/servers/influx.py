@@ -20,6 +20,7 @@ dir = "{directory}/meta"
 dir = "{directory}/data"
 wal-dir = "{directory}/wal"
 cache-max-memory-size = {cache_bytes}
+max-values-per-tag = {max_values_per_tag}
 
 [http]
 bind-address = "{address}:{http_port}"
@@ -47,6 +48,7 @@ class Influxdb(Server):
         with_login: bool = False,
         max_body_bytes: int = 25_000_000,
         cache_bytes: int = 100_000_000,
+        max_values_per_tag: int = 100_000,
     ) -> None:
         super().__init__(directory, host=host)
         self.http_port = self.claim_port()
@@ -54,6 +56,7 @@ class Influxdb(Server):
         self._with_login = with_login
         self._max_body_bytes = max_body_bytes
         self._cache_bytes = cache_bytes
+        self._max_values_per_tag = max_values_per_tag
         # The proxies of the environment are none of our business on loopback.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -79,6 +82,7 @@ class Influxdb(Server):
                 with_login=str(self._with_login).lower(),
                 max_body_bytes=self._max_body_bytes,
                 cache_bytes=self._cache_bytes,
+                max_values_per_tag=self._max_values_per_tag,
             )
         )
         return [self.program, "run", "-config", str(path)]

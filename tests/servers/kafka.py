@@ -4,7 +4,7 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,6 +30,8 @@ class Received:
     key: str | None
     value: str
     partition: int = 0
+    milliseconds: int = field(default=0, compare=False)
+    """Its time, since 1970 UTC."""
 
 
 def read_topic(brokers: str, topic: str) -> list[Received]:
@@ -54,7 +56,8 @@ def _read_partition(consumer: Consumer, topic: str, partition: int) -> list[Rece
                 f"{topic}: {end - first} messages wanted, {len(found)} read: {message and message.error()}"
             )
         key, value = message.key(), message.value()
-        found.append(Received(None if key is None else key.decode(), value.decode(), partition))
+        milliseconds = message.timestamp()[1]
+        found.append(Received(None if key is None else key.decode(), value.decode(), partition, milliseconds))
     return found
 
 

@@ -15,6 +15,8 @@ from confluent_kafka import cimpl
 
 ALL_BROKERS = -1
 PRODUCER = 0
+GROUP_DELAY_MS = 100
+"""How long the first member of a consumer group waits for others; it would be three seconds."""
 
 LIBRARY = ctypes.CDLL(cimpl.__file__)  # names of what a library is linked with are found through it
 
@@ -33,6 +35,8 @@ class Mock:
         new = function("rd_kafka_new", ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
         cluster_new = function("rd_kafka_mock_cluster_new", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int)
         self._cluster = cluster_new(new(PRODUCER, None, None, 0), brokers)
+        set_delay = function("rd_kafka_mock_group_initial_rebalance_delay_ms", None, ctypes.c_void_p, ctypes.c_int32)
+        set_delay(self._cluster, GROUP_DELAY_MS)
 
     def bootstraps(self) -> str:
         """Return where the brokers listen, host:port,host:port."""

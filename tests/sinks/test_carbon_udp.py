@@ -57,24 +57,18 @@ def test_nothing_to_send_sends_no_datagram() -> None:
         assert receiver.wait_for_datagrams(1) == (LINE,)
 
 
-def test_a_line_that_is_longer_than_a_datagram_should_be_goes_alone() -> None:
-    long = b"x" * 16_000 + b" 1 60\n"
-    with DatagramReceiver() as receiver:
-        UdpReceiver("udp://carbon", receiver.host, receiver.port).send(LINE + long + LINE)
-        assert receiver.wait_for_datagrams(3) == (LINE, long, LINE)
-
-
-def test_a_line_that_no_datagram_can_hold_is_rejected_before_anything_is_sent() -> None:
+@pytest.mark.parametrize("size", [MAX_DATAGRAM_BYTES + 1, 70_000])
+def test_a_line_that_no_datagram_can_hold_is_rejected_once_all_others_have_left(size: int) -> None:
+    other = LINE.replace(b"dau", b"mau")
     with DatagramReceiver() as receiver:
         where = UdpReceiver("udp://carbon", receiver.host, receiver.port)
-        with pytest.raises(Rejected, match="udp://carbon: a line of 65508 bytes does not fit"):
-            where.send(LINE + b"x" * 65_507 + b"\n")
-        where.send(LINE)
-        assert receiver.wait_for_datagrams(1) == (LINE,)
+        with pytest.raises(Rejected, match=f"udp://carbon: a line of {size} bytes is longer than a datagram, of 8192"):
+            where.send(LINE + b"x" * (size - 1) + b"\n" + other)
+        assert receiver.wait_for_datagrams(2) == (LINE, other)
 
 
 def test_the_longest_line_that_a_datagram_holds_is_sent() -> None:
-    longest = b"x" * 65_506 + b"\n"
+    longest = b"x" * (MAX_DATAGRAM_BYTES - 1) + b"\n"
     with DatagramReceiver() as receiver:
         UdpReceiver("udp://carbon", receiver.host, receiver.port).send(longest)
         assert receiver.wait_for_datagrams(1) == (longest,)

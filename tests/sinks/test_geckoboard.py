@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import example, given
@@ -48,13 +49,15 @@ def simulator() -> Iterator[GeckoboardSimulator]:
         yield simulator
 
 
-def sink_for(simulator: GeckoboardSimulator, push_url: str, *, timeout_seconds: float = 30.0) -> GeckoboardSink:
+def sink_for(
+    simulator: GeckoboardSimulator, push_url: str, *, is_dataset: bool = True, timeout_seconds: float = 30.0
+) -> GeckoboardSink:
     client = HttpClient(simulator.url, retries=IMPATIENT, timeout_seconds=timeout_seconds)
-    return GeckoboardSink(push_url=push_url, api_key=Secret(API_KEY), lane=LANE, client=client)
+    return GeckoboardSink(push_url=push_url, api_key=Secret(API_KEY), lane=LANE, is_dataset=is_dataset, client=client)
 
 
 def widget_sink(simulator: GeckoboardSimulator, *, timeout_seconds: float = 30.0) -> GeckoboardSink:
-    return sink_for(simulator, simulator.push_url(WIDGET), timeout_seconds=timeout_seconds)
+    return sink_for(simulator, simulator.push_url(WIDGET), is_dataset=False, timeout_seconds=timeout_seconds)
 
 
 def rows(count: int) -> list[dict[str, object]]:
@@ -337,6 +340,25 @@ def test_check_tries_the_key_of_datasets(simulator: GeckoboardSimulator) -> None
     simulator.api_key = "another"
     with pytest.raises(SinkRefused, match=LANE):
         sink.check()
+
+
+@pytest.mark.parametrize("base", ["/geckoboard", "/geckoboard/"])
+def test_check_asks_where_the_base_of_datasets_has_a_path(simulator: GeckoboardSimulator, base: str) -> None:
+    simulator.fail(Answer())
+    assert sink_for(simulator, simulator.url + base).check() == f"{LANE} answers, and takes the key"
+    assert [(request.method, request.path) for request in simulator.requests] == [("GET", "/geckoboard/")]
+
+
+def test_a_stop_ends_the_wait_for_the_next_try(simulator: GeckoboardSimulator) -> None:
+    simulator.fail(Answer(429, {"Retry-After": "59"}), times=None)
+    sink = GeckoboardSink(push_url=simulator.push_url(WIDGET), api_key=Secret(API_KEY), lane=LANE)
+    with ThreadPoolExecutor() as pool:
+        delivery = pool.submit(sink.deliver, widget_payload(NUMBER))
+        simulator.wait_for(1)
+        sink.stop()
+        assert isinstance(delivery.exception(timeout=20), SinkUnavailable)
+    sink.close()
+    assert simulator.request_count == 1
 
 
 def test_check_asks_nothing_of_a_widget(simulator: GeckoboardSimulator) -> None:

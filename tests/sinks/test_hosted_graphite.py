@@ -1,5 +1,5 @@
-import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,6 @@ from importer.simulators.udp import DatagramReceiver
 from importer.sinks.carbon_udp import MAX_DATAGRAM_BYTES
 from importer.sinks.hosted_graphite import HostedGraphiteSink, lines_payload
 from importer.sinks.plain_text import Names
-from importer.sinks.push_client import push_client
 from tests.http_servers import make_certificate
 from tests.sinks.strategies import POINTS
 
@@ -65,28 +64,22 @@ def failure(sink: HostedGraphiteSink, payload: Payload = PAYLOAD) -> SinkError:
     return caught.value
 
 
-class Pauses(threading.Event):
-    """Counts the pauses of a client instead of waiting for their end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.seconds: list[float | None] = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        self.seconds.append(timeout)
-        return False
-
-
 def test_a_line_a_point_is_encoded_with_whole_seconds_cut_off() -> None:
     sink = HostedGraphiteSink(push_url="tcp://carbon.example", api_key=None)
     points = [
         Point(("shop", "Bike Shop", "6.6.1"), 12.0, 1700000040.999),
         Point(("shop",), 3, 1700000040, (("zone", "eu west"),)),
         Point(("shop",), 1234567890123.0, 0),
+        Point(("shop",), 1e16, 0),
     ]
     (payload,) = sink.encode(points)
     assert payload == lines_payload(
-        ["shop.Bike_Shop.6-6-1 12.0 1700000040", "shop.eu_west 3 1700000040", "shop 1234567890123.0 0"]
+        [
+            "shop.Bike_Shop.6-6-1 12.0 1700000040",
+            "shop.eu_west 3 1700000040",
+            "shop 1234567890123.0 0",
+            "shop 10000000000000000.0 0",
+        ]
     )
     assert list(sink.preview(points)) == payload.data.decode().splitlines()
 
@@ -240,6 +233,25 @@ def test_what_is_too_large_is_sent_in_halves(simulator: HostedGraphiteSimulator)
     assert [len(request.body.splitlines()) for request in simulator.requests] == [5, 2, 3, 1, 2]
 
 
+def test_a_half_that_is_rejected_does_not_keep_the_other_back(simulator: HostedGraphiteSimulator) -> None:
+    simulator.max_body_bytes = 70
+    first_half = "".join(f"{line}\n" for line in LINES[:2]).encode()
+    simulator.fail(Answer(400, body=b"bad line"), when=lambda request: request.body == first_half)
+    error = failure(http_sink(simulator))
+    assert isinstance(error, Rejected)
+    assert "bad line" in str(error)
+    assert simulator.points == RECEIVED[2:]
+
+
+def test_of_an_outage_between_halves_everything_is_kept(simulator: HostedGraphiteSimulator) -> None:
+    simulator.max_body_bytes = 70
+    simulator.fail(Answer(503), when=lambda request: request.body.startswith(LINES[3].encode()))
+    sink = http_sink(simulator)
+    assert isinstance(failure(sink), SinkUnavailable)
+    sink.deliver(PAYLOAD)
+    assert set(simulator.points) == set(RECEIVED)
+
+
 def test_a_line_that_is_too_large_by_itself_is_rejected(simulator: HostedGraphiteSimulator) -> None:
     simulator.max_body_bytes = 10
     error = failure(http_sink(simulator))
@@ -248,23 +260,16 @@ def test_a_line_that_is_too_large_by_itself_is_rejected(simulator: HostedGraphit
     assert simulator.points == ()
 
 
-def test_a_failing_push_is_tried_four_times_with_growing_pauses(simulator: HostedGraphiteSimulator) -> None:
-    simulator.fail(Answer(503), times=None)
-    pauses = Pauses()
-    client = push_client(simulator.url, stop=pauses)
-    error = failure(HostedGraphiteSink(push_url=simulator.url + SINK_PATH, api_key=KEY, client=client))
-    assert isinstance(error, SinkUnavailable)
-    assert pauses.seconds == [0.5, 1.0, 2.0]
-    assert simulator.request_count == 4
-
-
-def test_a_pause_that_the_store_asks_for_is_kept(simulator: HostedGraphiteSimulator) -> None:
-    simulator.fail(Answer(429, {"Retry-After": "7"}))
-    pauses = Pauses()
-    client = push_client(simulator.url, stop=pauses)
-    HostedGraphiteSink(push_url=simulator.url + SINK_PATH, api_key=KEY, client=client).deliver(PAYLOAD)
-    assert pauses.seconds == [7.0]
-    assert simulator.points == RECEIVED
+def test_a_stop_ends_the_wait_for_the_next_try(simulator: HostedGraphiteSimulator) -> None:
+    simulator.fail(Answer(429, {"X-RateLimit-Reset": "59"}), times=None)
+    sink = HostedGraphiteSink(push_url=simulator.url + SINK_PATH, api_key=KEY)
+    with ThreadPoolExecutor() as pool:
+        delivery = pool.submit(sink.deliver, PAYLOAD)
+        simulator.wait_for(1)
+        sink.stop()
+        assert isinstance(delivery.exception(timeout=20), SinkUnavailable)
+    sink.close()
+    assert simulator.request_count == 1
 
 
 def test_a_closed_sink_keeps_no_connection(simulator: HostedGraphiteSimulator) -> None:

@@ -300,7 +300,7 @@ def test_a_refused_connection_is_waited_for() -> None:
     [
         ("1.6.7", Database("shop"), "HTTP 400: .*partial write: field type conflict.*dropped=1"),
         ("2.7.12", Bucket("shop", "acme"), "HTTP 422: .*partial write: field type conflict.*dropped=1"),
-        ("3.8.0", Bucket("shop"), "HTTP 400: .*partial write of line protocol occurred.*field type conflict"),
+        ("3.8.0", Bucket("shop"), "HTTP 400: .*partial write of line protocol occurred.*invalid column type"),
     ],
 )
 def test_a_line_at_fault_is_rejected_and_what_it_travelled_with_is_stored(
@@ -435,6 +435,20 @@ def test_check_finds_wrong_credentials_and_places(
     second.with_login = True
     with pytest.raises(SinkRefused):
         sink_for(second, target, credentials).check()
+
+
+def test_a_secret_is_masked_before_the_message_is_cut(simulator: InfluxdbSimulator) -> None:
+    key = Secret("a token that stands at the cut").reveal()
+    sink = sink_for(simulator)
+    (payload,) = sink.encode([Point(("shop", "dau"), 1, 60)])
+    for message in (f"database not found, {'x' * 270} {key}", f"retention policy not found {'x' * 260} {key}"):
+        simulator.fail(Answer.json({"error": message}, status=400))
+        assert key[:7] not in str(failure(sink, payload))
+    simulator.fail(Answer(204, {"X-Influxdb-Version": f"{'1' * 70} {key}"}), when="/ping")
+    assert key[:7] not in sink.check()
+    simulator.fail(Answer.json({"error": 'database not found: "shop"'}, status=404))
+    simulator.fail(Answer.json({"results": [{"error": f"{'x' * 285} {key}"}]}), when="/query")
+    assert key[:7] not in str(failure(sink, payload))
 
 
 @pytest.mark.parametrize("path", ["/ping", "/write"])

@@ -285,6 +285,15 @@ def test_keys_with_a_dot_are_settings_of_librdkafka(tmp_path: Path) -> None:
             {"security.protokol": "ssl"},
             'security.protokol: is refused by librdkafka: No such configuration property: "security.protokol"',
         ),
+        (
+            {"client.rack": "a", "linger.ms": "soon"},
+            'linger.ms: is refused by librdkafka: Invalid value for configuration property "queue.buffering.max.ms"',
+        ),
+        (
+            {"compression.type": "zap"},
+            'compression.type: is refused by librdkafka: Invalid value "zap" for configuration property'
+            ' "compression.codec"',
+        ),
     ],
 )
 def test_a_mistake_in_the_keys_is_told_in_one_line(tmp_path: Path, keys: dict[str, object], told: str) -> None:
@@ -327,6 +336,13 @@ def test_without_the_library_the_protocol_is_the_mistake_beside_any_others(tmp_p
     assert second.startswith("topic: ")
     with pytest.raises(ConfigError, match=INSTALL):
         sink.check()
+
+
+@pytest.mark.usefixtures("without_library")
+def test_without_the_library_a_search_is_told_by_the_key_that_it_has(tmp_path: Path) -> None:
+    _, reader = read_keys(tmp_path, protocol=None, service="kafka")
+    (told,) = reader.problems
+    assert str(told).startswith(f"{reader.file}: service: needs the library confluent-kafka, which is not installed")
 
 
 def test_the_module_is_imported_without_the_library() -> None:

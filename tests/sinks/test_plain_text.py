@@ -80,9 +80,9 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
     [
         (12345678, "12345678"),
         (10**22, "10000000000000000000000"),
-        (1e22, "10000000000000000000000"),
-        (1e16, "10000000000000000"),
-        (-1e300, f"{int(-1e300)}"),
+        (1e22, "10000000000000000000000.0"),
+        (1e16, "10000000000000000.0"),
+        (-1e300, f"{int(-1e300)}.0"),
         (0.1234567, "0.1234567"),
         (182.3456789, "182.3456789"),
         (1e-7, "1e-07"),
@@ -90,7 +90,7 @@ def test_cleaning_twice_changes_nothing_more(text: str) -> None:
         (True, "1.0"),
     ],
 )
-def test_a_value_has_all_its_digits_and_no_exponent_when_whole(value: float, text: str) -> None:
+def test_a_value_has_all_its_digits_no_exponent_when_whole_and_a_point_when_real(value: float, text: str) -> None:
     assert format_value(value) == text
 
 

@@ -192,6 +192,18 @@ def test_processes_that_deliver_at_the_same_time_lose_nothing(textfile: Path) ->
     assert values_in(textfile.read_bytes()) == {f"{name}{number}": number for name in "abc" for number in range(20)}
 
 
+def test_a_process_that_keeps_the_samples_locked_is_not_waited_for_without_end(textfile: Path) -> None:
+    lane = Textfile(textfile).lane
+    sink = PrometheusSink(Textfile(textfile), SampleFile(textfile, lane, exposed=True, lock_seconds=0.1))
+    with (
+        SampleFile(textfile, lane).locked(),
+        pytest.raises(SinkUnavailable, match=r"another process has kept it locked for 0\.1 s"),
+    ):
+        deliver(sink, DAU)
+    deliver(sink, DAU)
+    assert values_in(textfile.read_bytes()) == {"shop_dau": 48213}
+
+
 def test_deleting_the_textfile_forgets_its_series(textfile: Path) -> None:
     sink = sink_of(textfile.parent, textfile=textfile.name)
     deliver(sink, DAU)
@@ -572,6 +584,16 @@ def test_the_password_is_sent_and_never_shown(gateway: HttpSimulator, tmp_path: 
     wanted = "Basic " + b64encode(b"importer:hunter22").decode()
     assert [request.headers["authorization"] for request in gateway.requests] == [wanted, wanted]
     assert "hunter22" not in sink.lane
+    sink.close()
+
+
+def test_a_gateway_that_wants_a_pause_does_not_keep_the_samples_locked(gateway: HttpSimulator, tmp_path: Path) -> None:
+    sink = sink_of(tmp_path, pushgateway=gateway.url)
+    gateway.fail(Answer(429, {"Retry-After": "30"}), times=None)
+    with pytest.raises(SinkUnavailable) as caught:
+        deliver(sink, DAU)
+    assert caught.value.retry_after_seconds == 30.0
+    assert gateway.request_count == 1
     sink.close()
 
 

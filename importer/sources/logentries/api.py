@@ -5,18 +5,17 @@ SourceError in one line, without keys and without the queries of URLs.
 """
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
 
-from importer import __version__
+from importer import __version__, rate_limit
 from importer.credentials import redact
 from importer.errors import BadAnswer, SourceError, SourceRefused, SourceUnavailable, Stopped, TransportError, one_line
 from importer.http_client import HttpClient, HttpClients, Response, RetryPolicy
 from importer.http_request import split_url
+from importer.rate_limit import is_limit
 from importer.sources.logentries.config import KEY_NAMES, QUERY_PATH, Account, Query
 
 logger = logging.getLogger(__name__)
@@ -32,12 +31,12 @@ RETRIES = RetryPolicy(extra_attempts=3, pause_seconds=0.5, max_wait_seconds=MAX_
 
 _MAX_HOSTS = 16
 _VENDOR_DOMAINS = (".rapid7.com", ".logentries.com")
+_PORTS = {"http": 80, "https": 443}
 _PLATFORM_DOMAIN = ".api.insight.rapid7.com"
 _PLATFORM_PATH = "/log_search"
 _NO_LOG = "00000000-0000-0000-0000-000000000000"
 _NO_SUCH_LOG = "logs holds a key that no log has"
 _EXPIRED = "the query has expired"
-_SECONDS = re.compile(r"\s*\d+(\.\d*)?\s*")
 
 
 def query_body(query: Query, *, now: float) -> dict[str, object]:
@@ -62,20 +61,28 @@ def self_link(answer: Mapping[str, object]) -> str:
 
 
 def may_have_key(url: str, base_url: str) -> bool:
-    """Return whether the key for base_url may be sent to url: to the same host or the vendor's, never in clear."""
-    target, base = urlsplit(url), urlsplit(base_url)
-    if base.scheme == "https" and target.scheme != "https":
+    """Return whether the key for base_url may be sent to url.
+
+    It may be sent to where the user says, in whatever way, and by https alone to the vendor's hosts, on their own port.
+    """
+    try:
+        target = _origin(url)
+        if target == _origin(base_url):
+            return True
+    except ValueError:  # a port that is none
         return False
-    host = target.hostname or ""
-    return host == base.hostname or host.endswith(_VENDOR_DOMAINS)
+    scheme, host, port = target
+    return scheme == "https" and port == _PORTS["https"] and host.endswith(_VENDOR_DOMAINS)
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
 
 
 def asked_pause(response: Response) -> float | None:
     """Return how many seconds an error asks us to wait, MAX_WAIT_SECONDS at most; None where it does not say."""
-    seconds = response.retry_after_seconds() if _is_limit(response) or response.status == 503 else None
-    reset = response.headers.get("X-RateLimit-Reset", "")
-    if _is_limit(response) and _SECONDS.fullmatch(reset):
-        seconds = float(reset)
+    seconds = rate_limit.asked_pause(response)
     return None if seconds is None else min(seconds, MAX_WAIT_SECONDS)
 
 
@@ -154,13 +161,16 @@ class LogSearch:
         )
 
     def _exchange(self, method: str, url: str, deadline: float, *, json: object = ...) -> Response:
-        """Return the answer to a request, whatever its status; a pause that ends after the deadline is not waited."""
-        seconds_left = max(0.0, deadline - self._monotonic())
-        retries = replace(RETRIES, max_wait_seconds=min(MAX_WAIT_SECONDS, seconds_left))
+        """Return the answer to a request, whatever its status; what would last beyond the deadline is not waited for.
+
+        At the deadline there is still time for a last look.
+        """
+        within_seconds = max(deadline - self._monotonic(), POLL_INTERVAL_SECONDS)
         try:
             origin, path = split_url(url)
             headers = {KEY_HEADER: self._account.key.reveal()} if may_have_key(url, self._account.url) else {}
-            return self._clients.get(origin).request(method, path, headers=headers, json=json, retries=retries)
+            client = self._clients.get(origin)
+            return client.request(method, path, headers=headers, json=json, within_seconds=within_seconds)
         except TransportError as error:
             raise SourceUnavailable(SOURCE, str(error), unreachable=error.unreachable) from error
         except ValueError as error:
@@ -184,7 +194,7 @@ class LogSearch:
             if may_have_key(url, self._account.url):
                 return SourceRefused(SOURCE, f"{said}; the key is refused: mend {KEY_NAMES[0]}, or {KEY_NAMES[1]}")
             return BadAnswer(SOURCE, f"{said}; this host is not the vendor's, so it was asked without the key")
-        if _is_limit(response):
+        if is_limit(response):
             return SourceUnavailable(SOURCE, f"{said}; the rate limit is used up")
         if response.status >= 500:
             return SourceUnavailable(SOURCE, said)
@@ -194,16 +204,14 @@ class LogSearch:
         """Wait before the next poll; raises SourceUnavailable past the deadline, and Stopped."""
         seconds_left = deadline - self._monotonic()
         if seconds_left <= 0:
-            seconds, progress = self._account.query_timeout_seconds, one_line(answer.get("progress"), limit=20)
+            seconds, progress = (
+                self._account.query_timeout_seconds,
+                one_line(redact(str(answer.get("progress"))), limit=20),
+            )
             reason = f"no final answer within {seconds:g} s (query_timeout in [LE]), last progress: {progress}"
             raise SourceUnavailable(SOURCE, reason)
         if self._stop.wait(min(POLL_INTERVAL_SECONDS, seconds_left)):
             raise Stopped("stopped while waiting for the final answer to a query")
-
-
-def _is_limit(response: Response) -> bool:
-    is_used_up = response.headers.get("X-RateLimit-Remaining", "").strip() == "0"
-    return response.status == 429 or (response.status >= 400 and is_used_up)
 
 
 def _resolved(url: str, link: str) -> str:

@@ -103,6 +103,19 @@ def test_a_file_of_another_name_is_a_wrong_command_line_and_nothing_is_checked(c
     assert all(name in outcome.err for name in NAMES)
 
 
+@pytest.mark.parametrize("name", ["searches.conf", "leexport.ini.dpkg-new", "x"])
+def test_a_file_of_searches_is_known_by_its_sections_whatever_its_name(
+    metrics_importer: MetricsImporter, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    shutil.copy(SEARCHES_EXAMPLE, path)
+    assert metrics_importer.run("check", path).out == f"ok {path}\n"
+    path.write_text("  [ Searches ]  # none yet\n")
+    assert metrics_importer.run("check", path, code=78).err.startswith(f"{path}: [LE]: is missing")
+    path.write_text("[Searching]\n[[LE]]\na = [LE]\n")
+    assert "known are: " in metrics_importer.run("check", path, code=2).err
+
+
 def test_a_given_file_that_is_not_there_is_a_mistake(metrics_importer: MetricsImporter) -> None:
     assert metrics_importer.run("check", "graphite.json", code=78).err == "graphite.json: does not exist\n"
 
@@ -115,6 +128,7 @@ def test_an_empty_configuration_directory_is_told_by_what_each_project_would_hav
     assert lines == [
         f"{nothing} apteligent-importer: {', '.join(NAMES)}",
         f"{nothing} leexportpy: config.ini",
+        f"{nothing} stats-service: stats-service.ini, access.json",
     ]
 
 

@@ -13,7 +13,7 @@ from importer import __version__
 from importer.credentials import Secret
 from importer.errors import BadAnswer, SourceError, SourceRefused, SourceUnavailable, Stopped
 from importer.http_response import Response
-from importer.simulators.base import BROKEN_JSON, HTML_PAGE, Answer, HttpSimulator, Request, reset
+from importer.simulators.base import BROKEN_JSON, HTML_PAGE, Answer, HttpSimulator, Request, never, reset
 from importer.simulators.log_search import API_KEY, LOG, LogSearchSimulator, Question, final_answer
 from importer.sources.logentries.api import LogSearch, asked_pause, may_have_key, self_link
 from importer.sources.logentries.config import Account, Query
@@ -215,6 +215,16 @@ def test_a_query_without_a_final_answer_is_given_up_in_time(vendor: LogSearchSim
     assert hurry.pauses == [1.0, 1.0, 1.0, 1.0, 1.0, 0.5]
 
 
+def test_an_answer_is_not_waited_for_beyond_the_query_timeout(vendor: LogSearchSimulator) -> None:
+    vendor.fail(never, times=None)
+    with (
+        log_search(vendor.url, threading.Event(), timeout_seconds=1) as source,
+        pytest.raises(SourceUnavailable, match="no answer within 1 s"),
+    ):
+        source.ask(QUERY)
+    assert vendor.request_count == 1
+
+
 def test_a_stop_ends_the_wait_for_the_next_poll(vendor: LogSearchSimulator) -> None:
     vendor.polls = 100
     with log_search(vendor.url, StopAtFirstWait()) as source, pytest.raises(Stopped):
@@ -240,14 +250,20 @@ def test_a_stop_ends_the_wait_for_an_answer(vendor: LogSearchSimulator) -> None:
         ("https://eu.rest.logs.insight.rapid7.com/query/1", "https://rest.logentries.com", True),
         ("https://eu.rest.logentries.com/query/1", "https://logs.example.org", True),
         ("http://rest.logentries.com/query/1", "https://rest.logentries.com", False),
-        ("http://127.0.0.1:1/query/1", "http://127.0.0.1:2", True),
-        ("https://127.0.0.1/query/1", "http://127.0.0.1:2", True),
+        ("http://127.0.0.1:2/query/1", "http://127.0.0.1:2", True),
+        ("http://logs.example.org:80/query/1", "http://logs.example.org", True),
+        ("http://127.0.0.1:1/query/1", "http://127.0.0.1:2", False),
+        ("https://127.0.0.1/query/1", "http://127.0.0.1:2", False),
+        ("http://eu.rest.logentries.com/query/1", "http://127.0.0.1:2", False),
+        ("https://eu.rest.logentries.com:8443/query/1", "http://127.0.0.1:2", False),
+        ("https://rest.logentries.com:8443/query/1", "https://rest.logentries.com", False),
+        ("https://rest.logentries.com:x/query/1", "https://rest.logentries.com", False),
         ("https://evil-rapid7.com/query/1", "https://rest.logentries.com", False),
         ("https://rapid7.com.example.org/query/1", "https://rest.logentries.com", False),
         ("https://example.org/.rapid7.com", "https://rest.logentries.com", False),
     ],
 )
-def test_the_key_goes_to_the_same_host_and_to_the_vendors_and_never_in_clear(
+def test_the_key_goes_to_the_configured_origin_and_to_the_vendors_hosts_by_https_alone(
     url: str, base: str, expected: bool
 ) -> None:
     assert may_have_key(url, base) is expected
