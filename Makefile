@@ -51,13 +51,14 @@ format: $(TEST_READY) ## put the code into shape, and mend what can be mended wi
 	$(PY) -m ruff format
 
 bench: $(TEST_READY) ## measure what docs/performance.md tells, and write it there
+	@$(PIP_INSTALL) --editable '.[test,bench]'
 	@$(PY) -m benchmarks
 
 docs: written $(PAGES:%.rst=build/docs/%.html) $(MANUALS:docs/man/%.rst=build/man/%) ## write the marked blocks anew, render pages and manuals into build/; a fault in one is an error
 
 constraints: ## pin the newest version of everything that lint, test and docs use
 	@tools/make-venv build/pins $(PYTHON)
-	@build/pins/bin/python -m pip install --quiet --upgrade --editable '.[test]' docutils
+	@build/pins/bin/python -m pip install --quiet --upgrade --editable '.[test,bench]' docutils
 	@{ sed '/^[^#]/,$$d' constraints.txt; build/pins/bin/python -m pip freeze --exclude-editable; } > build/constraints.txt
 	@mv build/constraints.txt constraints.txt
 	@rm -rf build/pins

@@ -20,8 +20,12 @@ TEST_REQUIREMENTS = [
     "pytest-timeout",
     "pytest-xdist",
     "ruff",
+    "schemathesis",
     "types-requests",
 ]
+
+BENCH_REQUIREMENTS = ["flask", "gunicorn"]
+"""What stats-service is measured beside."""
 
 setup(
     name="metrics-importer",
@@ -33,17 +37,21 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["importer", "importer.*"]) + find_packages("compat"),
     package_dir={name: f"compat/{name}" for name in find_packages("compat") if "." not in name},
-    package_data={"importer": ["py.typed"]},
+    package_data={"importer": ["py.typed"], "importer.events": ["static/*"]},
     install_requires=[
         "configobj>=5.0.9",
         "graphitesend>=0.10.0",
+        "httptools>=0.6.3",
+        "orjson>=3.10",
         "plotext>=6.1,<7",
         "prometheus-client>=0.16",
         "python-daemon>=3.0",
         "requests>=2.31",
         "urllib3>=2",
+        "uvicorn>=0.34",
+        "uvloop>=0.20",
     ],
-    extras_require={"kafka": KAFKA_REQUIREMENTS, "test": TEST_REQUIREMENTS},
+    extras_require={"kafka": KAFKA_REQUIREMENTS, "test": TEST_REQUIREMENTS, "bench": BENCH_REQUIREMENTS},
     entry_points={
         "console_scripts": [
             f"{script} = importer.cli.apteligent:{command}"
@@ -51,6 +59,7 @@ setup(
             for script in (command, f"{command}.py")
         ]
         + [f"{script} = importer.cli.leexport:main" for script in ("leexportpy", "leexport")]
+        + ["stats-service = importer.cli.stats_service:main"]
         + [f"{script} = importer.cli.tokens:{script.replace('-', '_')}" for script in ("stats-token", "tokenhelper")]
         + ["accesshelper = importer.cli.access_helper:main", "stats-client = importer.cli.stats_client:main"]
         + ["metrics-importer = importer.cli.metrics_importer:main"],

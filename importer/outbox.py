@@ -83,9 +83,12 @@ class Transaction:
 class Outbox(OutboxView):
     """One command's queue, cursors, rejects and run history. Raises OutboxError for whatever its file does."""
 
-    def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.time) -> None:
-        """Open the file at path, or an outbox in memory for None; a damaged file is set aside."""
-        opened = outbox_file.open_file(path, clock=clock)
+    def __init__(self, path: Path | None, *, checked: bool = False, clock: Callable[[], float] = time.time) -> None:
+        """Open the file at path, or an outbox in memory for None; a damaged file is set aside, unless it is `checked`.
+
+        It is, where other processes of the same command have it open: they would go on with the one set aside.
+        """
+        opened = outbox_file.open_file(path, checked=checked, clock=clock)
         super().__init__(opened.connection, path)
         self.damage = opened.damage
         """What had to be done to a damaged file, in one line; empty if nothing."""

@@ -80,9 +80,10 @@ class OpenedFile:
     """Why the former file was set aside and what was saved of it; empty when all was well."""
 
 
-def open_file(path: Path | None, *, clock: Callable[[], float] = time.time) -> OpenedFile:
+def open_file(path: Path | None, *, checked: bool = False, clock: Callable[[], float] = time.time) -> OpenedFile:
     """Return a connection to the outbox at path (None: in memory), created or mended as need be.
 
+    One that was `checked` is opened as it is: another process has looked for damage, which takes a while, and uses it.
     Raises OutboxError if the file cannot be read or written, or was written by a newer version.
     """
     if path is None:
@@ -90,7 +91,7 @@ def open_file(path: Path | None, *, clock: Callable[[], float] = time.time) -> O
         connection.executescript(_SCHEMA)
         return OpenedFile(connection, "")
     with wrapped_errors(path), held_lock(path.with_name(f"{path.name}.lock")):
-        damage = _mend_if_damaged(path, clock=clock)
+        damage = "" if checked else _mend_if_damaged(path, clock=clock)
         if not path.exists():
             _put_in_place(_build(path), path)
         return OpenedFile(_open_sound(path), damage)

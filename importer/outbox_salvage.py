@@ -79,9 +79,21 @@ def salvage(damaged: Path, target: sqlite3.Connection) -> str:
         _copy_rows(source, target, "lanes")
         target.execute(_LANES_OF_PAYLOADS)
         target.execute("DELETE FROM lanes WHERE payloads = 0")
+        _copy_own_tables(source, target)
         target.execute("COMMIT")
     whole = "cursors were kept" if target.execute("SELECT 1 FROM cursors").fetchone() else "what is new is asked again"
     return f"{counts['payloads']} payloads and {counts['rejects']} rejects were saved from it, {whole}"
+
+
+def _copy_own_tables(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
+    """Copy the tables that a command has of its own in the file; it makes their indexes anew."""
+    ours = {name for (name,) in target.execute("SELECT name FROM sqlite_master")}
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    for name, statement in list(_Readable(source, query)):
+        if name not in ours:
+            with contextlib.suppress(sqlite3.OperationalError):  # where the damage lies in the statement itself
+                target.execute(str(statement))
+                _copy_rows(source, target, str(name))
 
 
 def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> tuple[int, bool]:
@@ -103,8 +115,10 @@ def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: st
 
 def _columns_of(source: sqlite3.Connection, table: str) -> str:
     """Return the columns to copy, without those that the damaged file is too old for."""
-    there = {row[1] for row in _Readable(source, f"PRAGMA table_info({table})")}
-    missing = _LATER_COLUMNS.get(table, set()) - there
+    there = [str(row[1]) for row in _Readable(source, f"PRAGMA table_info({table})")]
+    if table not in _SALVAGED_COLUMNS:
+        return ", ".join(there)
+    missing = _LATER_COLUMNS.get(table, set()) - set(there)
     return ", ".join(column for column in _SALVAGED_COLUMNS[table].split(", ") if column not in missing)
 
 

@@ -67,6 +67,9 @@ class Run:
     """What went wrong, in one line; empty if nothing did."""
 
 
+MAX_JOINED_BYTES = 8 * 2**20
+"""So much is delivered at once where payloads are joined: half of what InfluxDB takes by itself, and soon in memory."""
+
 _PAYLOAD_COLUMNS = "id, lane, created, data, points, format, replace_key"
 
 
@@ -133,11 +136,12 @@ class OutboxView:
         return None if row is None else Stored(row[0], row[1], row[2], Payload(*row[3:]))
 
     def next_payloads(self, lane: str, *, points: int) -> list[Stored]:
-        """Return the payloads that are next in a lane, of one format and together of so many points at most.
+        """Return the payloads that are next in a lane, of one format, of so many points and MAX_JOINED_BYTES at most.
 
         Of a larger one, and of a state that may be replaced, one alone; none if nothing waits.
         """
         chosen: list[Stored] = []
+        size = 0
         with self._reading():
             rows = self._connection.execute(
                 f"SELECT {_PAYLOAD_COLUMNS} FROM payloads WHERE lane = ? ORDER BY id", (lane,)
@@ -145,7 +149,9 @@ class OutboxView:
             for row in rows:
                 stored = Stored(row[0], row[1], row[2], Payload(*row[3:]))
                 points -= stored.payload.points
-                if chosen and (points < 0 or not _go_together(chosen[0].payload, stored.payload)):
+                size += len(stored.payload.data)
+                is_too_much = points < 0 or size > MAX_JOINED_BYTES
+                if chosen and (is_too_much or not _go_together(chosen[0].payload, stored.payload)):
                     break
                 chosen.append(stored)
                 if points <= 0:

@@ -31,6 +31,7 @@ SERVER_FIXTURES = {
     "influxdb": ["influxd"],
     "prometheus": ["prometheus"],
     "pushgateway": ["prometheus-pushgateway"],
+    "chromium": ["chromium-headless-shell"],
 }
 """Fixture -> the programs it runs; whoever asks for the fixture gets their `server` marks."""
 

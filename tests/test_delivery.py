@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from importer import outbox_view
 from importer.delivery import BACKOFF_LIMIT_SECONDS, STOP_SECONDS, Backoff, Delivery
 from importer.errors import OutboxError, PartlyRejected, Rejected, SinkError, SinkRefused, SinkUnavailable
 from importer.lane import LANE_LOCK_SECONDS, REPLAY_BURST_POINTS, Lane, LaneReport, Pace
@@ -659,6 +660,14 @@ def test_a_payload_of_more_points_goes_alone(outbox: Outbox) -> None:
     sink = Joining(A)
     lane_of(outbox, sink).drain()
     assert taken(sink) == ["a", "b", "c"]
+
+
+def test_payloads_that_are_joined_stay_within_a_size(outbox: Outbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_view, "MAX_JOINED_BYTES", 10)
+    add(outbox, A, "a" * 6, "b" * 4, "c" * 11, "d")
+    sink = Joining(A)
+    lane_of(outbox, sink).drain()
+    assert taken(sink) == ["aaaaaabbbb", "c" * 11, "d"]
 
 
 def test_states_and_other_formats_are_not_joined(outbox: Outbox) -> None:

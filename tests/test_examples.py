@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from importer.destinations import load_destinations
+from importer.events.config import read_settings
+from importer.events.users import load_users
 from importer.group_map import load_group_map
 from importer.http_client import HttpClients
 from importer.leexport.config import Configuration, ConfigurationReader
@@ -39,6 +41,8 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "apteligent-importer/carrier.map": load_group_map,
     "apteligent-importer/pingdom.json": load_json,
     "leexportpy/config.ini": load_searches,
+    "stats-service/stats-service.ini": lambda path: read_settings(path, environ={}, make_directories=False),
+    "stats-service/access.json.example": load_users,
 }
 
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from importer.cli.text_table import count_of
 from importer.errors import ExitCode, ImporterError, UsageError, one_line
@@ -26,7 +29,9 @@ _MAINS = {
     "metrics-importer": "importer.cli.metrics_importer:main",
     **{name: f"importer.cli.apteligent:{name}" for name in ("dailyjobs", "livestats", "groupedby", "servicestats")},
     "leexportpy": "importer.cli.leexport:main",
+    "stats-service": "importer.cli.stats_service:main",
 }
+_SERVING = re.compile(r"serving: address=(?P<host>\S+) port=(?P<port>\d+)")
 _DIRECTORIES = {Kind.CONFIG: "config", Kind.CACHE: "cache", Kind.LOG: "log", Kind.STATE: "state", Kind.RUN: "run"}
 
 
@@ -60,7 +65,8 @@ class Stage:
     """Runs commands as a user would in a `workplace`, and prints what came of it."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
+        """Where the commands find all that is theirs."""
         self._columns = min(shutil.get_terminal_size((MAX_COLUMNS, 24)).columns, MAX_COLUMNS)
         self._environment = {
             **os.environ,
@@ -68,7 +74,6 @@ class Stage:
             "COLUMNS": str(self._columns),
             "PYTHONPATH": os.pathsep.join(filter(None, [*_IMPORT_PATHS, os.environ.get("PYTHONPATH")])),
             "PYTHONIOENCODING": sys.stdout.encoding,
-            "no_proxy": "127.0.0.1",  # all that is asked is on this machine, whatever proxy its user has
         }
 
     def check(self, what: str) -> None:
@@ -84,9 +89,37 @@ class Stage:
         """Run a command, and print a line: what it is for, what `result` makes of its output, how long it took."""
         began = time.monotonic()
         output = self._run(*command_line)
-        seconds = time.monotonic() - began
+        self._print_done(command_line, what, result(output), time.monotonic() - began)
+
+    def _print_done(self, command_line: Sequence[str], what: str, result: str, seconds: float) -> None:
         explained = f" {what:<34}" if self._columns >= MAX_COLUMNS else ""
-        print(f"$ {shlex.join(command_line):<44}{explained}{result(output):>11}{seconds:5.1f} s", flush=True)
+        print(f"$ {shlex.join(command_line):<44}{explained}{result:>11}{seconds:5.1f} s", flush=True)
+
+    @contextlib.contextmanager
+    def serving(self, name: str, *arguments: str) -> Iterator[str]:
+        """Run a service until the block is left; yields its address, which it logs when it can be asked.
+
+        Raises ImporterError if it ends by itself.
+        """
+        began = time.monotonic()
+        process = subprocess.Popen(  # noqa: S603 - as in `_run`
+            [sys.executable, "-c", _code_of(name), *arguments],
+            cwd=self.directory,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        log = cast("IO[str]", process.stderr)
+        with process, contextlib.ExitStack() as stack:
+            address, said = _awaited_address(log)
+            stack.enter_context(_drained(log))
+            stack.callback(process.terminate)
+            if not address:
+                raise ImporterError(f"demo: {name} did not start: {one_line(said)}")
+            self._print_done((name, *arguments), "takes in events", "serving", time.monotonic() - began)
+            yield address
 
     def present(self, *arguments: str) -> None:
         """Print what metrics-importer says."""
@@ -103,17 +136,15 @@ class Stage:
         """Return how many points the last run of a command brought."""
         from importer.outbox_view import OutboxView
 
-        with OutboxView.open(self._directory / "state" / f"{command}.outbox") as outbox:
+        with OutboxView.open(self.directory / "state" / f"{command}.outbox") as outbox:
             return outbox.runs()[0].points
 
     def _run(self, name: str, *arguments: str) -> str:
         """Return what a command printed; raises ImporterError if it failed."""
-        module, _, function = _MAINS[name].partition(":")
-        code = f"import sys; from {module} import {function} as main; sys.exit(main())"
         try:
             done = subprocess.run(  # noqa: S603 - this interpreter, with our own code
-                [sys.executable, "-c", code, *arguments],
-                cwd=self._directory,
+                [sys.executable, "-c", _code_of(name), *arguments],
+                cwd=self.directory,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
@@ -130,11 +161,36 @@ class Stage:
         return output
 
 
+def _code_of(name: str) -> str:
+    module, _, function = _MAINS[name].partition(":")
+    return f"import sys; from {module} import {function} as main; sys.exit(main())"
+
+
+def _awaited_address(log: IO[str]) -> tuple[str, str]:
+    """Return the address that a service logs when it can be asked, and all that it logged; no address if it ended."""
+    said = []
+    for line in log:
+        said.append(line)
+        found = _SERVING.search(line)
+        if found:
+            return f"http://{found['host']}:{found['port']}", "".join(said)
+    return "", "".join(said)
+
+
+@contextlib.contextmanager
+def _drained(log: IO[str]) -> Iterator[None]:
+    """Read a log to its end, so that who writes it need not wait."""
+    thread = threading.Thread(target=log.read, daemon=True)
+    thread.start()
+    yield
+    thread.join()
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one family of commands contributes, while its vendors and stores are played."""
 
     played: str
-    """Who is played, in words."""
+    """Who is played, in words; empty for nobody."""
     show: Callable[[Stage], None]
     """Runs the commands, and prints what they brought; raises ImporterError for the first that fails."""

@@ -20,6 +20,8 @@ from importer.stores import Reloading, load_json
 logger = logging.getLogger(__name__)
 
 TOKEN_VARIABLE = "STATS_ACCESS_TOKEN"  # noqa: S105 - the name of a variable
+LOOK_SECONDS = 1.0
+"""How often a file of users is looked at."""
 SECRET_VARIABLE = "STATS_ACCESS_SECRET"  # noqa: S105 - as above
 
 
@@ -106,14 +108,16 @@ def environment_users(environ: Mapping[str, str] = os.environ) -> Users | None:
     return users
 
 
-def follow_users(path: Path, *, environ: Mapping[str, str] = os.environ) -> Callable[[], Users]:
+def follow_users(
+    path: Path, *, environ: Mapping[str, str] = os.environ, look_seconds: float = LOOK_SECONDS
+) -> Callable[[], Users]:
     """Return a function that gives the users of now: those of the file, read again when it changes.
 
     Where the environment holds a pair the file is not looked at. Raises ConfigError as `load_users` does; later on a
     file that is gone or wrong is logged, and the users stay.
     """
     users = environment_users(environ)
-    return Reloading(path, load_users).get if users is None else lambda: users
+    return Reloading(path, load_users, look_seconds=look_seconds).get if users is None else lambda: users
 
 
 def _objects(values: Sequence[object], file: Path, where: str, problems: list[Problem]) -> Iterator[ObjectReader]:

@@ -142,7 +142,7 @@ def test_a_token_taken_out_of_the_file_is_refused_and_one_put_there_is_taken(tmp
 
     first, second = token_for("ali"), token_for("user_1")
     write(first)
-    authorizer = Authorizer(follow_users(path, environ={}))
+    authorizer = Authorizer(follow_users(path, environ={}, look_seconds=0))
     assert authorizer.authorize(first) == ALI
     write(second, second)
     assert refusal(authorizer, first).endswith("is not among those of the users")

@@ -146,7 +146,7 @@ def test_a_secret_may_be_in_a_file_of_its_own(tmp_path: Path) -> None:
 
 def test_a_change_of_the_file_is_followed_and_the_users_stay_the_same_object_until_then(tmp_path: Path) -> None:
     path = write(tmp_path / "access.json", [ALI])
-    users = follow_users(path, environ={})
+    users = follow_users(path, environ={}, look_seconds=0)
     assert users() is users()
     assert users().secret_of(TOKEN) is not None
     write(path, [{**ALI, "tokens": []}])
@@ -157,7 +157,7 @@ def test_a_file_that_becomes_wrong_is_logged_and_the_users_stay(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = write(tmp_path / "access.json", [ALI])
-    users = follow_users(path, environ={})
+    users = follow_users(path, environ={}, look_seconds=0)
     write(path, [{"id": "user_1"}])
     assert users().find("ali") is not None
     path.unlink()

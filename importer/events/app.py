@@ -1,0 +1,228 @@
+"""The endpoints of stats-service, as one ASGI application: specification of stats-service, 2.
+
+The order of checks is path and method, token, body; each answer of 200 to a POST means that all of it is on the disk.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+from urllib.parse import unquote
+
+from importer import __version__
+from importer.errors import OutboxError, SinkError
+from importer.events.archive_view import ArchiveView, Query
+from importer.events.authorization import Authorizer, Forbidden
+from importer.events.http import (
+    RETRY_AFTER_SECONDS,
+    Answer,
+    Disconnected,
+    HttpError,
+    Receive,
+    Request,
+    Scope,
+    Send,
+    json_answer,
+    send_answer,
+)
+from importer.events.intake import Intake
+from importer.events.listing import Window, asks_store, merge, read_query
+from importer.events.meters import Meters
+from importer.events.pages import PATHS, page_file
+from importer.events.posted import BadPost, parse_post
+from importer.events.vitals import Vitals
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Handler = Callable[[Request, str], Awaitable[Answer]]
+
+_PING = json_answer({"status": "ok", "name": "stats-service", "version": __version__})
+_FORBIDDEN = json_answer(
+    {
+        "message": "Access was denied to this resource.\n\n\n\n\n",
+        "code": "403 Forbidden",
+        "title": "Forbidden",
+    },
+    status=403,
+)
+_EVENT = "/log/event"
+_OVERRIDES = frozenset({"PUT", "DELETE", "OPTIONS", "PATCH"})
+_RETRY_AFTER = ((b"retry-after", b"%d" % RETRY_AFTER_SECONDS),)
+_ENDING = HttpError(503, "the service ends, and the request has not arrived", headers=_RETRY_AFTER).answer()
+
+
+class EventStore(Protocol):
+    """A store that has events which are not kept here any more; raises SinkError where it cannot be asked."""
+
+    def find(self, event_id: str) -> dict[str, object] | None:
+        """Return the event of an id with its `time`, None if the store has none."""
+
+    def recent(self, query: Query) -> list[dict[str, object]]:
+        """Return the events that a query asks for, newest first."""
+
+
+class App:
+    """The ASGI application of one process."""
+
+    def __init__(
+        self,
+        *,
+        intake: Intake,
+        view: ArchiveView,
+        store: EventStore | None,
+        authorizer: Authorizer,
+        vitals: Vitals,
+        meters: Meters,
+        max_body_bytes: int,
+    ) -> None:
+        self._intake = intake
+        self._view = view
+        self._store = store
+        self._authorizer = authorizer
+        self._vitals = vitals
+        self._meters = meters
+        self._max_body_bytes = max_body_bytes
+        self._readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
+        self._routes: Mapping[str, Mapping[str, Handler]] = {
+            "/": {"GET": self._root},
+            "/ping": {"GET": self._ping},
+            "/ping/": {"GET": self._ping},
+            "/health": {"GET": self._health},
+            "/metrics": {"GET": self._metrics},
+            "/log/events": {"GET": self._list},
+            "/log/counts": {"GET": self._counts},
+            _EVENT: {"POST": self._post},
+            f"{_EVENT}/": {"POST": self._post},
+            **{path: {"GET": self._page_file} for path in PATHS},
+        }
+
+    @property
+    def paths(self) -> dict[str, list[str]]:
+        """Return the methods of each path, beside HEAD; `{id}` stands for the id of an event."""
+        of_event = {path: ["GET"] for path in (f"{_EVENT}/{{id}}", f"{_EVENT}/{{id}}/")}
+        return {path: list(handlers) for path, handlers in self._routes.items()} | of_event
+
+    def close(self) -> None:
+        """Give back what reads; what was begun is finished."""
+        self._readers.shutdown()
+        self._view.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        request = Request.of(scope, receive)
+        try:
+            answer = await self._answer(request)
+            is_last = not await request.drain()
+        except Disconnected:
+            return
+        except asyncio.CancelledError:  # the grace of a process that ends is over
+            answer, is_last = _ENDING, True
+        await send_answer(answer, send, is_last=is_last)
+
+    async def _answer(self, request: Request) -> Answer:
+        """Return the answer to a request, whatever comes of it."""
+        try:
+            return await self._handle(request)
+        except HttpError as error:
+            reason, answer = str(error.status), error.answer()
+        except Forbidden as error:
+            logger.info("forbidden: method=%s path=%.200r: %s", request.method, request.path, error.reason)
+            reason, answer = "forbidden", _FORBIDDEN
+        except BadPost as error:
+            reason, answer = "invalid", HttpError(400, error.reason).answer()
+        except (OutboxError, SinkError) as error:
+            logger.error("answered with 503: method=%s path=%.200r: %s", request.method, request.path, error)
+            reason, answer = "unavailable", HttpError(503, error.reason, headers=_RETRY_AFTER).answer()
+        except Disconnected:
+            raise
+        except Exception:  # a bug costs this request alone
+            logger.exception("answered with 500: method=%s path=%.200r", request.method, request.path)
+            reason, answer = "error", HttpError(500, "an internal error; the log has it").answer()
+        self._meters.rejected.labels(reason).inc()
+        return answer
+
+    async def _handle(self, request: Request) -> Answer:
+        handlers, parameter = self._find(request.path)
+        method = request.method
+        if method == "POST":
+            override = (request.header(b"x-http-method-override") or "").strip().upper()
+            method = override if override in _OVERRIDES else method
+        handler = handlers.get("GET" if method == "HEAD" else method)
+        if handler is None:
+            allowed = ", ".join([*handlers, "HEAD"] if "GET" in handlers else handlers)
+            message = f"{request.method} is not for {request.path}; allowed: {allowed}"
+            raise HttpError(405, message, headers=((b"allow", allowed.encode()),))
+        return await handler(request, parameter)
+
+    def _find(self, raw_path: str) -> tuple[Mapping[str, Handler], str]:
+        """Return the handlers of a path by method, and the id in it."""
+        handlers = self._routes.get(raw_path)
+        if handlers is not None:
+            return handlers, ""
+        head, _, event_id = raw_path.removesuffix("/").rpartition("/")
+        if head != _EVENT or not event_id:
+            raise HttpError(404, unquote(raw_path))
+        return {"GET": self._get}, unquote(event_id)
+
+    async def _root(self, request: Request, _: str) -> Answer:
+        if "text/html" in (request.header(b"accept") or ""):
+            return page_file("/")
+        return _PING
+
+    async def _page_file(self, request: Request, _: str) -> Answer:
+        return page_file(request.path)
+
+    async def _ping(self, request: Request, _: str) -> Answer:
+        return _PING
+
+    async def _health(self, request: Request, _: str) -> Answer:
+        reasons = await self._read(self._vitals.reasons)
+        status = "ok" if not reasons else "not ready"
+        backlog = await self._read(self._vitals.backlog)
+        content = {"status": status, "reasons": reasons, "destinations": backlog}
+        return json_answer(content, status=503 if reasons else 200)
+
+    async def _metrics(self, request: Request, _: str) -> Answer:
+        text = await self._read(self._vitals.exposition)
+        return Answer(200, text, ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),))
+
+    async def _post(self, request: Request, _: str) -> Answer:
+        self._authorize(request)
+        posted = parse_post(await request.body(self._max_body_bytes))
+        if posted.drafts:
+            await self._intake.accept(posted.drafts)
+        return Answer(200, posted.answer)
+
+    async def _get(self, request: Request, event_id: str) -> Answer:
+        self._authorize(request)
+        found = await self._read(self._view.find, event_id)
+        if found is None and self._store is not None:
+            found = await self._read(self._store.find, event_id.strip())
+        if found is None:
+            raise HttpError(404, event_id)
+        return json_answer(found)
+
+    async def _list(self, request: Request, _: str) -> Answer:
+        self._authorize(request)
+        query = read_query(request.query)
+        store = self._store if asks_store(request.query) else None
+        kept = await self._read(self._view.recent, query)
+        stored = [] if store is None else await self._read(store.recent, query)
+        return json_answer(merge(query, kept, stored))
+
+    async def _counts(self, request: Request, _: str) -> Answer:
+        self._authorize(request)
+        window = Window(request.query)
+        counts = await self._read(self._view.counts, window.since_minute)
+        return json_answer(window.content(counts))
+
+    def _authorize(self, request: Request) -> None:
+        self._authorizer.authorize(request.header(b"authorization"))
+
+    async def _read(self, read: Callable[..., T], *arguments: object) -> T:
+        """Return what a function reads that may wait for a disk or a network."""
+        return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)

@@ -1,0 +1,87 @@
+"""Reads the events that are kept, beside whoever writes them: finds one, lists the last, counts them over time."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+
+from importer import outbox_file
+from importer.events.event_time import format_time
+from importer.events.posted import key_of
+
+MAX_LISTED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which events are asked for; None for whatever."""
+
+    event: str | None = None
+    uid: str | None = None
+    from_ns: int | None = None
+    """Inclusive, nanoseconds since 1970 UTC."""
+    to_ns: int | None = None
+    """Exclusive."""
+    limit: int = 100
+
+
+class ArchiveView:
+    """One connection that reads; may be used by any thread, one at a time. Raises OutboxError."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection = outbox_file.open_for_reading(path)
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def find(self, event_id: str) -> dict[str, object] | None:
+        """Return the event of an id with its `time`, None if it is not kept here."""
+        with self._reading():
+            query = "SELECT time, content FROM events WHERE key = ?"
+            row = self._connection.execute(query, (key_of(event_id),)).fetchone()
+        return None if row is None else _shown(*row)
+
+    def recent(self, query: Query) -> list[dict[str, object]]:
+        """Return the events that a query asks for, newest first; points among them with `measurement`."""
+        conditions = {
+            "name = ?": query.event,
+            "uid = ?": query.uid,
+            "time >= ?": query.from_ns,
+            "time < ?": query.to_ns,
+        }
+        asked = {condition: value for condition, value in conditions.items() if value is not None}
+        where = f" WHERE {' AND '.join(asked)}" if asked else ""
+        statement = f"SELECT time, content FROM events{where} ORDER BY time DESC LIMIT ?"
+        with self._reading():
+            rows = self._connection.execute(statement, (*asked.values(), min(query.limit, MAX_LISTED))).fetchall()
+        return [_shown(*row) for row in rows]
+
+    def counts(self, since_minute: int) -> list[tuple[int, str, int]]:
+        """Return (minute since 1970 UTC, event or measurement, how many were accepted in it), in that order."""
+        query = "SELECT minute, name, events FROM event_counts WHERE minute >= ? ORDER BY minute, name"
+        with self._reading():
+            return self._connection.execute(query, (since_minute,)).fetchall()
+
+    def total(self) -> int:
+        """Return how many events are kept."""
+        with self._reading():
+            (total,) = self._connection.execute("SELECT count(*) FROM events").fetchone()
+        return int(total)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        with self._lock, outbox_file.wrapped_errors(self._path):
+            yield
+
+
+def _shown(time: int, content: bytes) -> dict[str, object]:
+    """Return an event as it is answered: a 1.0 event's fields beside its time, a point as it was posted."""
+    said: dict[str, dict[str, object]] = orjson.loads(b"{%b}" % content)
+    return {"time": format_time(time), **said.get("event", said)}

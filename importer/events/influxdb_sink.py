@@ -1,0 +1,185 @@
+"""InfluxDB as the store of events: lines are made here, and every event that InfluxDB can take gets there.
+
+What it refuses is written again in another form where there is one: specification of stats-service, 4.5. For all
+else half of the lines are tried at a time, until those at fault stand alone: these are set aside, with the reason.
+"""
+
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from importer.errors import PartlyRejected, Rejected
+from importer.events.event import EVENTS_FORMAT, Event, read_event
+from importer.events.influxdb_batch import Entry, Refused, beyond_retention, lines_refused, tag_at_limit
+from importer.events.influxdb_lines import Row, RowMaker, format_rows
+from importer.events.influxdb_types import MAX_REMEMBERED, KnownTypes
+from importer.events.tags import TagRule
+from importer.http_client import HttpClient, RetryPolicy, base_url
+from importer.points import Payload
+from importer.sinks.base import Sink, batches
+from importer.sinks.http_push import TooLarge
+from importer.sinks.influxdb_api import InfluxdbApi, LinesRefused
+from importer.sinks.influxdb_target import Bucket, Database, Login, Token
+
+JOINED_POINTS = 5_000
+"""Lines in a request."""
+TIMEOUT_SECONDS = 30.0
+
+_RETRIES = RetryPolicy(extra_attempts=1, max_waits=0)
+"""What takes longer than one more try is for the lane to wait for, Retry-After too."""
+_UNNAMED_CONFLICT = "field type conflict"
+"""What 1.x says, and no more, when two types of a field come first in a new shard: it has then made the field."""
+
+
+class EventInfluxdbSink(Sink):
+    """A database of InfluxDB 1.x, or a bucket of 2.x or 3.x."""
+
+    family = "influxdb-events"
+    joined_points = JOINED_POINTS
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        api: str,
+        target: Database | Bucket,
+        credentials: Login | Token | None,
+        table: str,
+        tags: TagRule,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:
+        """`api` is v1, v2 or v3; `table` is the measurement of 1.0 events. Raises ValueError for no http(s) address."""
+        parts = urlsplit(base_url(url))
+        super().__init__(f"influxdb://{parts.netloc}{parts.path}/{target.lane_path}#events")
+        client = HttpClient(url, retries=_RETRIES, timeout_seconds=timeout_seconds)
+        self._api = InfluxdbApi(self.lane, client, target=target, credentials=credentials, precision="ns")
+        self._maker = RowMaker(table, tags, distinct=api == "v3")
+        self._types = KnownTypes()
+        self._full_tags: dict[tuple[str, str], int] = {}
+        """(measurement, tag) -> the time of the last event that was tried with a new value of it."""
+        self._line_ends = True
+        """Whether InfluxDB takes a text with line ends; most do."""
+
+    def deliver(self, payload: Payload) -> None:
+        """Write the events of a payload; InfluxDB has them when this returns.
+
+        Raises SinkUnavailable and SinkRefused, and the payload may be delivered again, as a whole; PartlyRejected for
+        what InfluxDB can never take, when it has all the rest.
+        """
+        if payload.format != EVENTS_FORMAT:
+            raise Rejected(self.lane, "the kept payload is not made of events")
+        refused = Refused()
+        entries = self._entries(payload.data, refused)
+        for batch in batches(entries, JOINED_POINTS):
+            self._write(batch, refused)
+        if refused.parts:
+            raise PartlyRejected(self.lane, refused.parts)
+
+    def check(self) -> str:
+        """Return which version answers and whether the database is there, having stored nothing.
+
+        Raises SinkUnavailable or SinkRefused.
+        """
+        return self._api.check()
+
+    def stop(self) -> None:
+        """Begin no other request."""
+        self._api.stop()
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._api.close()
+
+    def _entries(self, data: bytes, refused: Refused) -> list[Entry]:
+        entries = []
+        for line in data.split(b"\n"):
+            if not line:
+                continue
+            try:
+                event = read_event(line)
+                self._maker.require_fields(event)
+            except ValueError as error:
+                refused.add(line, f"the kept line is damaged: {error}")
+            else:
+                entries.append(Entry(event, line, self._tags_at_limit(event)))
+        return entries
+
+    def _tags_at_limit(self, event: Event) -> set[str]:
+        if not self._full_tags:
+            return set()
+        measurement = self._maker.measurement(event)
+        return {tag for (where, tag), last in self._full_tags.items() if where == measurement and event.time > last}
+
+    def _write(self, entries: Sequence[Entry], refused: Refused) -> None:
+        """Write lines until InfluxDB has all that it can take of them."""
+        tried: set[object] = set()
+        while True:
+            rows = [self._row(entry) for entry in entries]
+            try:
+                self._send(rows, line_ends=self._line_ends)
+                return
+            except TooLarge as error:
+                self._divide(entries, refused, error)
+                return
+            except LinesRefused as error:
+                refusal = error
+            if (late := beyond_retention(refusal, entries)) is not None:
+                refused.add_all(late, refusal.reason)
+                return
+            learnt = self._learn(refusal, entries, rows)
+            if not learnt or learnt <= tried:
+                break
+            tried |= learnt
+        if len(entries) > 1 or not self._send_without_line_ends(rows):
+            self._divide(entries, refused, refusal)
+
+    def _row(self, entry: Entry) -> Row:
+        return self._types.fit(self._maker.row(entry.event, without=entry.without))
+
+    def _send(self, rows: Sequence[Row], *, line_ends: bool) -> None:
+        self._api.write(format_rows(rows, line_ends=line_ends))
+
+    def _divide(self, entries: Sequence[Entry], refused: Refused, refusal: Rejected) -> None:
+        """Write each half of the lines by itself; one alone is at fault."""
+        if len(entries) == 1:
+            refused.add(entries[0].line, refusal.reason)
+            return
+        middle = len(entries) // 2
+        self._write(entries[:middle], refused)
+        self._write(entries[middle:], refused)
+
+    def _learn(self, refusal: LinesRefused, entries: Sequence[Entry], rows: Sequence[Row]) -> set[object]:
+        """Return what was learnt of a refusal, for which the same lines, made anew, may pass; maybe nothing."""
+        learnt: set[object] = set(self._types.learn(refusal.complaints, rows))
+        full = tag_at_limit(refusal)
+        if full is not None and self._drop_tag(*full, refusal, entries):
+            learnt.add(full)
+        if not learnt and any(complaint.text == _UNNAMED_CONFLICT for complaint in refusal.complaints):
+            learnt.add(_UNNAMED_CONFLICT)
+        return learnt
+
+    def _drop_tag(self, measurement: str, tag: str, refusal: LinesRefused, entries: Sequence[Entry]) -> bool:
+        """Let a text be a field alone where a tag can have no other value, and return whether it was done for these.
+
+        Not for lines that may be stored already, with the tag: they would then be there twice.
+        """
+        if len(self._full_tags) >= MAX_REMEMBERED:
+            self._full_tags.clear()
+        last = max(entry.event.time for entry in entries)
+        self._full_tags.setdefault((measurement, tag), last)
+        if lines_refused(refusal) != len(entries):
+            return False
+        for entry in entries:
+            if self._maker.measurement(entry.event) == measurement:
+                entry.without.add(tag)
+        return True
+
+    def _send_without_line_ends(self, rows: Sequence[Row]) -> bool:
+        """Write a line that was refused with the line ends in it told otherwise; return whether it was taken."""
+        if not self._line_ends or format_rows(rows) == format_rows(rows, line_ends=False):
+            return False
+        try:
+            self._send(rows, line_ends=False)
+        except LinesRefused:  # for another reason, which was told before
+            return False
+        self._line_ends = False
+        return True
