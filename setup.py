@@ -48,7 +48,6 @@ setup(
         "python-daemon>=3.0",
         "requests>=2.31",
         "urllib3>=2",
-        "uvicorn>=0.34",
         "uvloop>=0.20",
     ],
     extras_require={"kafka": KAFKA_REQUIREMENTS, "test": TEST_REQUIREMENTS, "bench": BENCH_REQUIREMENTS},

@@ -1,4 +1,4 @@
-"""The endpoints of stats-service, as one ASGI application: specification of stats-service, 2.
+"""The endpoints of stats-service, and what they answer: specification of stats-service, 2.
 
 The order of checks is path and method, token, body; each answer of 200 to a POST means that all of it is on the disk.
 """
@@ -14,18 +14,7 @@ from importer import __version__
 from importer.errors import OutboxError, SinkError
 from importer.events.archive_view import ArchiveView, Query
 from importer.events.authorization import Authorizer, Forbidden
-from importer.events.http import (
-    RETRY_AFTER_SECONDS,
-    Answer,
-    Disconnected,
-    HttpError,
-    Receive,
-    Request,
-    Scope,
-    Send,
-    json_answer,
-    send_answer,
-)
+from importer.events.http import ENDING, RETRY_AFTER, Answer, HttpError, Request, json_answer
 from importer.events.intake import Intake
 from importer.events.listing import Window, asks_store, merge, read_query
 from importer.events.meters import Meters
@@ -49,8 +38,6 @@ _FORBIDDEN = json_answer(
 )
 _EVENT = "/log/event"
 _OVERRIDES = frozenset({"PUT", "DELETE", "OPTIONS", "PATCH"})
-_RETRY_AFTER = ((b"retry-after", b"%d" % RETRY_AFTER_SECONDS),)
-_ENDING = HttpError(503, "the service ends, and the request has not arrived", headers=_RETRY_AFTER).answer()
 
 
 class EventStore(Protocol):
@@ -64,7 +51,7 @@ class EventStore(Protocol):
 
 
 class App:
-    """The ASGI application of one process."""
+    """What answers the requests of one process."""
 
     def __init__(
         self,
@@ -75,7 +62,6 @@ class App:
         authorizer: Authorizer,
         vitals: Vitals,
         meters: Meters,
-        max_body_bytes: int,
     ) -> None:
         self._intake = intake
         self._view = view
@@ -83,7 +69,6 @@ class App:
         self._authorizer = authorizer
         self._vitals = vitals
         self._meters = meters
-        self._max_body_bytes = max_body_bytes
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
         self._routes: Mapping[str, Mapping[str, Handler]] = {
             "/": {"GET": self._root},
@@ -109,43 +94,50 @@ class App:
         self._readers.shutdown()
         self._view.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] != "http":
-            return
-        request = Request.of(scope, receive)
-        try:
-            answer = await self._answer(request)
-            is_last = not await request.drain()
-        except Disconnected:
-            return
-        except asyncio.CancelledError:  # the grace of a process that ends is over
-            answer, is_last = _ENDING, True
-        await send_answer(answer, send, is_last=is_last)
-
-    async def _answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         """Return the answer to a request, whatever comes of it."""
         try:
-            return await self._handle(request)
-        except HttpError as error:
-            reason, answer = str(error.status), error.answer()
-        except Forbidden as error:
-            logger.info("forbidden: method=%s path=%.200r: %s", request.method, request.path, error.reason)
-            reason, answer = "forbidden", _FORBIDDEN
-        except BadPost as error:
-            reason, answer = "invalid", HttpError(400, error.reason).answer()
-        except (OutboxError, SinkError) as error:
-            logger.error("answered with 503: method=%s path=%.200r: %s", request.method, request.path, error)
-            reason, answer = "unavailable", HttpError(503, error.reason, headers=_RETRY_AFTER).answer()
-        except Disconnected:
-            raise
-        except Exception:  # a bug costs this request alone
+            handler, parameter = self._route(request)
+            return await handler(request, parameter)
+        except asyncio.CancelledError:  # the grace of a process that ends is over
+            return ENDING.answer()
+        except (HttpError, Forbidden, BadPost, OutboxError, SinkError) as error:
+            return self._excuse(request, error)
+        except Exception as bug:  # it costs this request alone
             logger.exception("answered with 500: method=%s path=%.200r", request.method, request.path)
-            reason, answer = "error", HttpError(500, "an internal error; the log has it").answer()
+            return self._excuse(request, bug)
+
+    def refusal(self, request: Request) -> Answer | None:
+        """Return why an event is refused whose body nobody has asked for yet, None if it is not."""
+        try:
+            handler, _ = self._route(request)
+            if handler == self._post:
+                self._authorize(request)
+                request.check_size()
+        except (HttpError, Forbidden) as error:
+            return self._excuse(request, error)
+        return None
+
+    def _excuse(self, request: Request, error: Exception) -> Answer:
+        """Return the answer to a request that has failed, and count it."""
+        match error:
+            case HttpError():
+                reason, answer = str(error.status), error.answer()
+            case Forbidden():
+                logger.info("forbidden: method=%s path=%.200r: %s", request.method, request.path, error.reason)
+                reason, answer = "forbidden", _FORBIDDEN
+            case BadPost():
+                reason, answer = "invalid", HttpError(400, error.reason).answer()
+            case OutboxError() | SinkError():
+                logger.error("answered with 503: method=%s path=%.200r: %s", request.method, request.path, error)
+                reason, answer = "unavailable", HttpError(503, error.reason, headers=RETRY_AFTER).answer()
+            case _:
+                reason, answer = "error", HttpError(500, "an internal error; the log has it").answer()
         self._meters.rejected.labels(reason).inc()
         return answer
 
-    async def _handle(self, request: Request) -> Answer:
+    def _route(self, request: Request) -> tuple[Handler, str]:
+        """Return who handles a request, and the id in its path. Raises HttpError."""
         handlers, parameter = self._find(request.path)
         method = request.method
         if method == "POST":
@@ -156,7 +148,7 @@ class App:
             allowed = ", ".join([*handlers, "HEAD"] if "GET" in handlers else handlers)
             message = f"{request.method} is not for {request.path}; allowed: {allowed}"
             raise HttpError(405, message, headers=((b"allow", allowed.encode()),))
-        return await handler(request, parameter)
+        return handler, parameter
 
     def _find(self, raw_path: str) -> tuple[Mapping[str, Handler], str]:
         """Return the handlers of a path by method, and the id in it."""
@@ -192,7 +184,7 @@ class App:
 
     async def _post(self, request: Request, _: str) -> Answer:
         self._authorize(request)
-        posted = parse_post(await request.body(self._max_body_bytes))
+        posted = parse_post(request.body())
         if posted.drafts:
             await self._intake.accept(posted.drafts)
         return Answer(200, posted.answer)

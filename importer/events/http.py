@@ -1,23 +1,13 @@
-"""The little of ASGI that the service needs: a request, an answer, and the one way in which they meet."""
+"""A request and its answer, whoever brings them from one end to the other."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
 
-Scope = Mapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
 Headers = tuple[tuple[bytes, bytes], ...]
 
 JSON_TYPE = (b"content-type", b"application/json")
-MAX_DRAINED_BYTES = 64 * 1024 * 1024
-RETRY_AFTER_SECONDS = 5
-"""When to try again what could not be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +34,11 @@ class HttpError(Exception):
         return Answer(self.status, body, (JSON_TYPE, *self.headers))
 
 
+RETRY_AFTER: Headers = ((b"retry-after", b"5"),)
+"""When to try again what could not be kept, in seconds."""
+ENDING = HttpError(503, "the service ends, and the request has not arrived", headers=RETRY_AFTER)
+
+
 class TooLarge(HttpError):
     """A body over the limit."""
 
@@ -58,23 +53,19 @@ def json_answer(content: object, *, status: int = 200) -> Answer:
 
 @dataclass(slots=True)
 class Request:
-    """One request; header names are in lower case."""
+    """One request; header names are in lower case, and of one that is repeated the first counts."""
 
     method: str
     path: str
     """As it was sent, without decoding: an id may hold an encoded slash."""
     query_string: bytes
     headers: dict[bytes, bytes]
-    receive: Receive
-    _query: dict[str, str] | None = field(default=None)
-    _is_read: bool = field(default=False)
-    """Whether the body has come to its end."""
-
-    @classmethod
-    def of(cls, scope: Scope, receive: Receive) -> "Request":
-        """Return the request of an ASGI scope; of a header that is repeated the first counts."""
-        headers = dict(reversed(scope["headers"]))
-        return cls(scope["method"], scope["raw_path"].decode("latin-1"), scope["query_string"], headers, receive)
+    body_limit: int
+    keeps_alive: bool = True
+    """Whether the client wants to go on with the connection."""
+    size: int = 0
+    """How much of the body has come."""
+    _parts: list[bytes] = field(default_factory=list)
 
     def header(self, name: bytes) -> str | None:
         """Return the value of a header, None if it is not there."""
@@ -84,60 +75,29 @@ class Request:
     @property
     def query(self) -> dict[str, str]:
         """Return the parameters behind the `?`; of one that is repeated the last counts."""
-        if self._query is None:
-            text = self.query_string.decode("latin-1")
-            self._query = dict(parse_qsl(text, keep_blank_values=True, errors="replace"))
-        return self._query
+        return dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True, errors="replace"))
 
-    async def body(self, limit: int) -> bytes:
-        """Return the body, whole. Raises TooLarge, and Disconnected when the client goes away before its end."""
-        declared = self.headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared[:20]) > limit:
-            raise TooLarge(limit)
-        parts: list[bytes] = []
-        size = 0
-        while not self._is_read:
-            part = await self._part()
-            size += len(part)
-            if size > limit:
-                raise TooLarge(limit)
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    async def drain(self) -> bool:
-        """Read what is left of the body, up to a limit: a client that still sends does not look at the answer.
-
-        One that waits to be asked for its body gets the answer instead. Returns False then: whether the body still
-        comes nobody can know, and so not where the next request begins.
-        """
-        if self._waits_to_be_asked():
-            return False
-        size = 0
-        while not self._is_read and size < MAX_DRAINED_BYTES:
-            size += len(await self._part())
-        return True
-
-    def _waits_to_be_asked(self) -> bool:
+    @property
+    def waits_to_be_asked(self) -> bool:
+        """Whether the client does not send the body before it hears that this is of use."""
         has_body = b"content-length" in self.headers or b"transfer-encoding" in self.headers
-        return has_body and not self._is_read and self.headers.get(b"expect", b"").lower() == b"100-continue"
+        return has_body and self.headers.get(b"expect", b"").lower() == b"100-continue"
 
-    async def _part(self) -> bytes:
-        message = await self.receive()
-        if message["type"] != "http.request":
-            raise Disconnected
-        self._is_read = not message["more_body"]
-        part: bytes = message["body"]
-        return part
+    def add(self, part: bytes) -> None:
+        """Take a part of the body; what is over the limit is not kept."""
+        self.size += len(part)
+        if self.size <= self.body_limit:
+            self._parts.append(part)
+        else:
+            self._parts.clear()
 
+    def check_size(self) -> None:
+        """Raise TooLarge for a body that is over the limit, or says that it will be."""
+        declared = self.headers.get(b"content-length", b"")
+        if self.size > self.body_limit or (declared.isdigit() and int(declared[:20]) > self.body_limit):
+            raise TooLarge(self.body_limit)
 
-class Disconnected(Exception):
-    """The client has gone: there is nothing to answer, and nothing was accepted."""
-
-
-async def send_answer(answer: Answer, send: Send, *, is_last: bool = False) -> None:
-    """Send an answer, whole; the connection ends with it if it is the last one."""
-    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
-    if is_last:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    def body(self) -> bytes:
+        """Return the body. Raises TooLarge."""
+        self.check_size()
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)

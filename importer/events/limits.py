@@ -14,6 +14,7 @@ class Limits:
 
     head_bytes: int = 64 * 1024
     """How long request line and headers may be together."""
+    body_bytes: int = 2**20
     request_seconds: float = 60.0
     """How long a request may take to arrive, from its first byte to its last; a connection, to say its first; a client,
     to take its answer."""

@@ -15,8 +15,9 @@ from importer.events.config import Settings, log_warnings, read_settings, sinks_
 from importer.events.keeper import keep
 from importer.events.limits import Limits
 from importer.events.meters import share_between_processes
+from importer.events.server import BACKLOG
 from importer.events.supervisor import Ready, Role, Supervisor
-from importer.events.worker import BACKLOG, serve
+from importer.events.worker import serve
 from importer.outbox import Lane, Outbox
 from importer.service import Notifier
 from importer.sinks.base import Sink

@@ -47,7 +47,6 @@ def test_every_path_of_the_service_is_described_and_no_other() -> None:
         authorizer=create_autospec(Authorizer),
         vitals=create_autospec(Vitals),
         meters=create_autospec(Meters),
-        max_body_bytes=1,
     )
     described: dict[str, list[str]] = {}
     for method, path, _ in OPERATIONS:
