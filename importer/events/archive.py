@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS event_counts (
 
 _ACCEPTED = "events/accepted"
 """The cursor that stands at the last time that was given out, by whichever process."""
-_COUNTED = "events/counted"
+COUNTED = "events/counted"
 """The cursor that stands at the time of acceptance up to which events are counted."""
 _EMBEDDED = "events/embedded"
 """The cursor that stands at the time of acceptance up to which there may be events that no store was to have."""
@@ -178,22 +178,25 @@ def _insert(transaction: Transaction, rows: Sequence[Row]) -> None:
             start += size
 
 
-def count(outbox: Outbox) -> None:
-    """Add what was accepted since the last call to the counts. Raises OutboxError."""
+def count(outbox: Outbox) -> int:
+    """Add what was accepted since the last call to the counts; return how much that was. Raises OutboxError."""
     with outbox.transaction() as transaction:
-        counted = transaction.cursor(_COUNTED)
+        counted = transaction.cursor(COUNTED)
         if counted is None:  # of a damaged file not all may have been saved
             counted = 0
             transaction.execute("DELETE FROM event_counts")
-        (accepted,) = transaction.execute("SELECT max(accepted) FROM events").fetchone()
-        if (accepted or 0) <= counted:
-            return
+        events, accepted = transaction.execute(
+            "SELECT count(*), max(accepted) FROM events WHERE accepted > ?", counted
+        ).fetchone()
+        if not events:
+            return 0
         transaction.execute(
             "INSERT INTO event_counts SELECT accepted / ?, name, count(*) FROM events WHERE accepted > ? GROUP BY 1, 2"
             " ON CONFLICT DO UPDATE SET events = events + excluded.events",
             *(_MINUTE_NS, counted),
         )
-        transaction.move_cursor(_COUNTED, accepted)
+        transaction.move_cursor(COUNTED, accepted)
+        return int(events)
 
 
 def prune(outbox: Outbox, *, before_ns: int, after_ns: int = 0, rows: int = 500) -> int:

@@ -9,10 +9,21 @@ from pathlib import Path
 import orjson
 
 from importer import outbox_file
+from importer.events.archive import COUNTED
 from importer.events.event_time import format_time
 from importer.events.posted import key_of
 
 MAX_LISTED = 1000
+
+_COUNTS = """
+SELECT minute, name, sum(events) FROM (
+    SELECT minute, name, events FROM event_counts
+    UNION ALL
+    SELECT accepted / 60000000000, name, 1 FROM events
+    WHERE accepted > coalesce((SELECT position FROM cursors WHERE name = ?2), 0)
+) WHERE minute >= ?1 GROUP BY minute, name ORDER BY minute, name
+"""
+"""What is counted already, and what came since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +76,8 @@ class ArchiveView:
 
     def counts(self, since_minute: int) -> list[tuple[int, str, int]]:
         """Return (minute since 1970 UTC, event or measurement, how many were accepted in it), in that order."""
-        query = "SELECT minute, name, events FROM event_counts WHERE minute >= ? ORDER BY minute, name"
         with self._reading():
-            return self._connection.execute(query, (since_minute,)).fetchall()
+            return self._connection.execute(_COUNTS, (since_minute, COUNTED)).fetchall()
 
     def total(self) -> int:
         """Return how many events are kept."""

@@ -9,6 +9,7 @@ from importer.errors import ExitCode, OutboxError
 from importer.events import archive
 from importer.events.config import Settings
 from importer.events.event import read_event
+from importer.events.history import History
 from importer.events.meters import Meters
 from importer.outbox import Lane, Outbox
 from importer.points import Payload
@@ -45,21 +46,14 @@ def keep(settings: Settings, sinks: Sequence[Sink], *, ready: Callable[[], None]
             retries_refused=True,
         )
         pruner = Pruner(outbox, retention_days=settings.retention_days, has_stores=bool(sinks))
-        with delivery:
+        with delivery, History(outbox) as history:
             ready()
             while not signals.stop.is_set():
                 delivery.flush()
-                _count(outbox)
+                history.turn()
                 pruner.turn()
                 signals.stop.wait(settings.flush_seconds)
     return ExitCode.OK
-
-
-def _count(outbox: Outbox) -> None:
-    try:
-        archive.count(outbox)
-    except OutboxError as error:  # the next turn counts them
-        logger.warning("events not counted: %s", error)
 
 
 class MeasuredSink(Sink):

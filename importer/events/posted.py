@@ -20,6 +20,8 @@ from importer.events.flatten import flatten
 
 Json = Mapping[str, object]
 
+_SCALARS = frozenset({str, int, float, bool})
+
 
 class BadPost(ImporterError):
     """A body that is neither an event nor a list of points; the text is for the client."""
@@ -156,6 +158,8 @@ def _members(posted: object, what: str) -> dict[str, Value]:
 
 def _flat(posted: Json, what: str) -> dict[str, Value]:
     """Return the members without null, nested objects flat, lists as their JSON text."""
+    if "" not in posted and _SCALARS.issuperset(map(type, posted.values())):  # as most are
+        return cast("dict[str, Value]", posted)
     members: Mapping[str, object] = posted
     if any(isinstance(value, dict) for value in posted.values()):
         try:

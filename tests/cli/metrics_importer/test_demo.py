@@ -52,6 +52,15 @@ def test_the_demo_shows_what_arrived_at_the_services_that_searches_are_pushed_to
     assert re.search(r"^leexportpy +leexportpy .* ok +12 ", status, re.M)
 
 
+def test_the_demo_sends_events_and_shows_what_the_service_has_of_them(run_command: Callable[..., Result]) -> None:
+    result = run_command("metrics-importer", "demo", env={"COLUMNS": "100"})
+    assert re.search(r"^\$ stats-service -c config/stats-service\.ini .* serving ", result.stdout, re.M)
+    (sent,) = re.findall(r"^(\d+) events were sent by the client, each answered ", result.stdout, re.M)
+    counted = [int(events) for events in re.findall(r"^shop\.\w+ +(\d+)$", result.stdout, re.M)]
+    assert int(sent) == sum(counted) == 300
+    assert len(re.findall(r"^\d\d:\d\d:\d\d\.\d{3}  shop\.\w+ +visitor-\d+", result.stdout, re.M)) == 4
+
+
 def test_what_is_kept_can_be_looked_at_afterwards(commands: Commands, run_command: Callable[..., Result]) -> None:
     kept = commands.home / "kept here"
     result = run_command("metrics-importer", "demo", "--keep", kept)
