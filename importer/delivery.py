@@ -76,6 +76,8 @@ class _Work:
         self.retired = False
         """Whether the lane is delivered no more, or by another sink."""
         self.next_try = math.inf
+        self.last_error = str(None)
+        """What the last pass ended with."""
         self._backoff = backoff
         self._reports: dict[int, LaneReport] = {}
 
@@ -145,6 +147,8 @@ class Delivery:
         self._clock = clock
         self._changed = threading.Condition()
         self._closing = False
+        self._left = False
+        """Whether what is still under way is of no interest: the outbox is about to be closed under it."""
         self._pool = DaemonExecutor(name="lane")
         self._retries = threading.Thread(target=self._retry, name="lane retries", daemon=True)
         self._works: dict[str, _Work] = {}
@@ -165,6 +169,7 @@ class Delivery:
             for work in self._works.values():
                 work.lane.stop()
             self._changed.wait_for(self._all_idle, max(0.0, deadline - self._clock()))
+            self._left = True
             idle = [work.lane for work in self._works.values() if not work.running]
         for lane in idle:
             lane.close()
@@ -250,8 +255,10 @@ class Delivery:
             with self._changed:
                 ticket = work.begin()
             report = work.lane.drain()
-            _log(report)
             with self._changed:
+                if not self._left:
+                    _log(report, is_known=work.last_error == str(report.error))
+                work.last_error = str(report.error)
                 work.finish(ticket, report, self._clock())
                 more = work.is_due() and not (self._closing or work.retired)
                 work.running = more
@@ -283,10 +290,12 @@ class Delivery:
                 self._changed.wait(min(next_try - now, threading.TIMEOUT_MAX))  # some stores say to come back in ages
 
 
-def _log(report: LaneReport) -> None:
+def _log(report: LaneReport, *, is_known: bool) -> None:
+    """Log what came of a pass; an error that the pass before had too is only for those who look closer."""
     if report.delivered:
         logger.info("metrics sent: %d lane=%s payloads=%d", report.points, report.lane, report.delivered)
+    level = logging.DEBUG if is_known else logging.WARNING
     if isinstance(report.error, SinkUnavailable):
-        logger.warning("kept for later: %s", report.error)
+        logger.log(level, "kept for later: %s", report.error)
     elif report.error is not None:  # the run that asked for this pass reports it, once, as an error
-        logger.warning("not delivered, kept: %s", report.error)
+        logger.log(level, "not delivered, kept: %s", report.error)

@@ -444,6 +444,40 @@ def test_what_hangs_when_the_process_ends_is_kept_for_the_next_one(tmp_path: Pat
     gate.open()  # the thread finds the outbox closed, and ends
 
 
+def test_what_goes_on_after_the_end_is_not_logged(
+    tmp_path: Path, stop: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Gate()
+    ticks = itertools.count(step=STOP_SECONDS)
+    with Outbox(tmp_path / "outbox.db") as outbox:
+        add(outbox, A, "1")
+        delivery = Delivery(outbox, [MemorySink(A, answers=[gate])], stop=stop, clock=lambda: float(next(ticks)))
+        with delivery:
+            delivery.nudge()
+            gate.wait_until_entered()
+    gate.open()
+    delivery._pool.join(WAIT_SECONDS)
+    assert not [record for record in caplog.records if record.name == "importer.delivery"]
+
+
+def test_a_failure_that_stays_is_logged_once(
+    outbox: Outbox, stop: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    add(outbox, A, "1")
+    answers = [unavailable(), unavailable(), SinkRefused(A, "HTTP 401"), SinkRefused(A, "HTTP 401"), None]
+    with frozen(outbox, MemorySink(A, answers=[*answers, unavailable()]), stop=stop) as delivery:
+        for _ in answers:
+            delivery.deliver_now()
+        add(outbox, A, "2")
+        delivery.deliver_now()
+    assert [message.split(": ")[0] for message in caplog.messages] == [
+        "kept for later",
+        "not delivered, kept",
+        "kept for later",
+    ]
+
+
 def test_a_payload_in_hand_is_finished_before_the_process_ends(outbox: Outbox, stop: threading.Event) -> None:
     gate = Gate()
     leaving = threading.Event()
