@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -106,9 +107,13 @@ def _service(directory: Path, pair: TokenPair, store: str) -> Iterator[tuple[str
                 break
         else:
             raise RuntimeError("stats-service did not start")
-        yield f"http://{found[1]}:{found[2]}", process.pid
-        process.send_signal(signal.SIGTERM)
-        process.stderr.read()
+        drained = threading.Thread(target=process.stderr.read, daemon=True)
+        drained.start()
+        try:
+            yield f"http://{found[1]}:{found[2]}", process.pid
+        finally:
+            process.send_signal(signal.SIGTERM)
+            drained.join()
 
 
 @contextmanager
@@ -126,9 +131,11 @@ def _flask(directory: Path, pair: TokenPair) -> Iterator[str]:
     with subprocess.Popen(
         (*command, "--bind", address, "benchmarks.flask_peer:app"), env=environment, cwd=ROOT
     ) as peer:
-        _await_answer(f"http://{address}/")
-        yield f"http://{address}"
-        peer.terminate()
+        try:
+            _await_answer(f"http://{address}/")
+            yield f"http://{address}"
+        finally:
+            peer.terminate()
 
 
 def _await_answer(url: str) -> None:

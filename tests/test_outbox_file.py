@@ -407,6 +407,21 @@ def test_a_file_damaged_twice_within_a_second_is_set_aside_twice(path: Path) -> 
     assert aside.with_name(f"{aside.name}.2").read_bytes() == b"second" * 1000
 
 
+def test_a_damaged_file_that_was_checked_is_used_as_it_is(path: Path, sound_content: bytes) -> None:
+    path.write_bytes(sound_content)
+    with closing(sqlite3.connect(path)) as connection:
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'runs'").fetchone()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE_BYTES)
+        file.write(b"\xa5" * PAGE_BYTES)
+    with Outbox(path, checked=True) as outbox:
+        assert outbox.damage == ""
+        assert outbox.cursors() == CURSORS
+    with Outbox(path) as outbox:
+        assert "damaged" in outbox.damage
+        assert outbox.cursors() == CURSORS
+
+
 def test_a_lane_saved_from_a_damaged_file_is_delivered(path: Path, sound_content: bytes) -> None:
     path.write_bytes(sound_content[: len(sound_content) // 2])
     with Outbox(path) as outbox:

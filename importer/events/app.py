@@ -5,13 +5,14 @@ The order of checks is path and method, token, body; each answer of 200 to a POS
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol, TypeVar
 from urllib.parse import unquote
 
 from importer import __version__
-from importer.errors import OutboxError, SinkError
+from importer.errors import OutboxError, OutboxFull, SinkError
 from importer.events.archive_view import ArchiveView, Query
 from importer.events.authorization import Authorizer, Forbidden
 from importer.events.http import ENDING, RETRY_AFTER, Answer, HttpError, Request, json_answer
@@ -37,6 +38,8 @@ _FORBIDDEN = json_answer(
     status=403,
 )
 _EVENT = "/log/event"
+MAX_ASKING = 64
+"""Requests that may wait for the store at once."""
 _OVERRIDES = frozenset({"PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
@@ -58,18 +61,25 @@ class App:
         *,
         intake: Intake,
         view: ArchiveView,
+        lists: ArchiveView,
         store: EventStore | None,
         authorizer: Authorizer,
         vitals: Vitals,
         meters: Meters,
     ) -> None:
+        """`lists` is another view, as lists take longer than an event should be waited for."""
         self._intake = intake
         self._view = view
+        self._lists = lists
         self._store = store
         self._authorizer = authorizer
         self._vitals = vitals
         self._meters = meters
         self._readers = ThreadPoolExecutor(4, thread_name_prefix="reader")
+        self._askers = ThreadPoolExecutor(4, thread_name_prefix="store")
+        self._asking = 0
+        self._told = ""
+        """Of which outage the log knows."""
         self._routes: Mapping[str, Mapping[str, Handler]] = {
             "/": {"GET": self._root},
             "/ping": {"GET": self._ping},
@@ -92,10 +102,14 @@ class App:
     def close(self) -> None:
         """Give back what reads; what was begun is finished."""
         self._readers.shutdown()
+        self._askers.shutdown(wait=False, cancel_futures=True)
         self._view.close()
+        self._lists.close()
 
     async def answer(self, request: Request) -> Answer:
         """Return the answer to a request, whatever comes of it."""
+        if request.refusal is not None:
+            return request.refusal
         try:
             handler, parameter = self._route(request)
             return await handler(request, parameter)
@@ -108,11 +122,12 @@ class App:
             return self._excuse(request, bug)
 
     def refusal(self, request: Request) -> Answer | None:
-        """Return why an event is refused whose body nobody has asked for yet, None if it is not."""
+        """Return the answer to a request whose body matters to nobody, None if it may matter."""
         try:
             handler, _ = self._route(request)
             if handler == self._post:
                 self._authorize(request)
+                request.is_authorized = True
                 request.check_size()
         except (HttpError, Forbidden) as error:
             return self._excuse(request, error)
@@ -129,12 +144,18 @@ class App:
             case BadPost():
                 reason, answer = "invalid", HttpError(400, error.reason).answer()
             case OutboxError() | SinkError():
-                logger.error("answered with 503: method=%s path=%.200r: %s", request.method, request.path, error)
-                reason, answer = "unavailable", HttpError(503, error.reason, headers=RETRY_AFTER).answer()
+                self._tell(f"answered with 503: {error}")
+                reason, answer = "unavailable", HttpError(503, _public(error), headers=RETRY_AFTER).answer()
             case _:
                 reason, answer = "error", HttpError(500, "an internal error; the log has it").answer()
         self._meters.rejected.labels(reason).inc()
         return answer
+
+    def _tell(self, outage: str) -> None:
+        """Log an outage once, not for each of thousands of requests."""
+        if outage != self._told:
+            self._told = outage
+            logger.error("%s", outage)
 
     def _route(self, request: Request) -> tuple[Handler, str]:
         """Return who handles a request, and the id in its path. Raises HttpError."""
@@ -146,7 +167,7 @@ class App:
         handler = handlers.get("GET" if method == "HEAD" else method)
         if handler is None:
             allowed = ", ".join([*handlers, "HEAD"] if "GET" in handlers else handlers)
-            message = f"{request.method} is not for {request.path}; allowed: {allowed}"
+            message = f"{method} is not for {request.path}; allowed: {allowed}"
             raise HttpError(405, message, headers=((b"allow", allowed.encode()),))
         return handler, parameter
 
@@ -161,7 +182,7 @@ class App:
         return {"GET": self._get}, unquote(event_id)
 
     async def _root(self, request: Request, _: str) -> Answer:
-        if "text/html" in (request.header(b"accept") or ""):
+        if _wants_html(request.header(b"accept") or ""):
             return page_file("/")
         return _PING
 
@@ -183,38 +204,65 @@ class App:
         return Answer(200, text, ((b"content-type", b"text/plain; version=0.0.4; charset=utf-8"),))
 
     async def _post(self, request: Request, _: str) -> Answer:
-        self._authorize(request)
+        if not request.is_authorized:
+            self._authorize(request)
         posted = parse_post(request.body())
         if posted.drafts:
             await self._intake.accept(posted.drafts)
+            self._told = ""
         return Answer(200, posted.answer)
 
     async def _get(self, request: Request, event_id: str) -> Answer:
         self._authorize(request)
         found = await self._read(self._view.find, event_id)
         if found is None and self._store is not None:
-            found = await self._read(self._store.find, event_id.strip())
+            found = await self._ask(self._store.find, event_id.strip())
         if found is None:
-            raise HttpError(404, event_id)
+            raise HttpError(404, event_id.strip())
         return json_answer(found)
 
     async def _list(self, request: Request, _: str) -> Answer:
         self._authorize(request)
         query = read_query(request.query)
         store = self._store if asks_store(request.query) else None
-        kept = await self._read(self._view.recent, query)
-        stored = [] if store is None else await self._read(store.recent, query)
+        kept = await self._read(self._lists.recent, query)
+        stored = [] if store is None else await self._ask(store.recent, query)
         return json_answer(merge(query, kept, stored))
 
     async def _counts(self, request: Request, _: str) -> Answer:
         self._authorize(request)
         window = Window(request.query)
-        counts = await self._read(self._view.counts, window.since_minute)
-        return json_answer(window.content(counts))
+        return json_answer(await self._read(self._count, window))
+
+    def _count(self, window: Window) -> dict[str, object]:
+        return window.content(self._lists.counts(window.since_minute, step_minutes=window.step_minutes))
 
     def _authorize(self, request: Request) -> None:
         self._authorizer.authorize(request.header(b"authorization"))
 
     async def _read(self, read: Callable[..., T], *arguments: object) -> T:
-        """Return what a function reads that may wait for a disk or a network."""
+        """Return what a function reads that may wait for a disk."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, read, *arguments)
+
+    async def _ask(self, ask: Callable[..., T], *arguments: object) -> T:
+        """Return what a function asks the store, which may hang: it holds up nothing that does without."""
+        if self._asking >= MAX_ASKING:
+            raise HttpError(503, "too many wait for the store", headers=RETRY_AFTER)
+        self._asking += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._askers, ask, *arguments)
+        finally:
+            self._asking -= 1
+
+
+def _wants_html(accept: str) -> bool:
+    """Return whether an Accept header asks for text/html."""
+    ranges = (part.replace(" ", "").lower() for part in accept.split(","))
+    return any(re.fullmatch(r"text/html(;(?!q=0(\.0*)?(;|$))[^;]*)*", part) for part in ranges)
+
+
+def _public(error: OutboxError | SinkError) -> str:
+    """Return why something cannot be done now, in words for anybody: without addresses."""
+    if isinstance(error, SinkError):
+        return "the store cannot be asked now"
+    return "the queue for the store is full" if isinstance(error, OutboxFull) else error.reason

@@ -24,6 +24,8 @@ class History:
         self._clock = clock
         self._began = clock()
         self._events = 0
+        self._is_told = False
+        """Whether the log knows that they cannot be counted."""
 
     def __enter__(self) -> Self:
         return self
@@ -44,7 +46,11 @@ class History:
         try:
             self._events += archive.count(self._outbox)
         except OutboxError as error:  # the next turn counts them
-            logger.warning("events not counted: %s", error)
+            if not self._is_told:
+                logger.warning("events not counted: %s", error)
+            self._is_told = True
+        else:
+            self._is_told = False
 
     def _record(self) -> None:
         now = self._clock()

@@ -1,6 +1,6 @@
 """A request and its answer, whoever brings them from one end to the other."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 import orjson
@@ -36,7 +36,7 @@ class HttpError(Exception):
 
 RETRY_AFTER: Headers = ((b"retry-after", b"5"),)
 """When to try again what could not be kept, in seconds."""
-ENDING = HttpError(503, "the service ends, and the request has not arrived", headers=RETRY_AFTER)
+ENDING = HttpError(503, "the service ends; try again", headers=RETRY_AFTER)
 
 
 class TooLarge(HttpError):
@@ -61,11 +61,16 @@ class Request:
     query_string: bytes
     headers: dict[bytes, bytes]
     body_limit: int
+    is_current: bool = True
+    """Whether the client speaks HTTP/1.1."""
     keeps_alive: bool = True
     """Whether the client wants to go on with the connection."""
+    refusal: Answer | None = None
+    """What it is answered with, whatever the body: then that is counted and dropped."""
+    is_authorized: bool = False
     size: int = 0
     """How much of the body has come."""
-    _parts: list[bytes] = field(default_factory=list)
+    _body: bytes | bytearray = b""
 
     def header(self, name: bytes) -> str | None:
         """Return the value of a header, None if it is not there."""
@@ -78,18 +83,26 @@ class Request:
         return dict(parse_qsl(self.query_string.decode("latin-1"), keep_blank_values=True, errors="replace"))
 
     @property
+    def has_body(self) -> bool:
+        """Whether the head says that a body follows."""
+        return b"content-length" in self.headers or b"transfer-encoding" in self.headers
+
+    @property
     def waits_to_be_asked(self) -> bool:
         """Whether the client does not send the body before it hears that this is of use."""
-        has_body = b"content-length" in self.headers or b"transfer-encoding" in self.headers
-        return has_body and self.headers.get(b"expect", b"").lower() == b"100-continue"
+        return self.has_body and self.is_current and self.headers.get(b"expect", b"").lower() == b"100-continue"
 
     def add(self, part: bytes) -> None:
-        """Take a part of the body; what is over the limit is not kept."""
+        """Take a part of the body; what is over the limit, or refused, is not kept."""
         self.size += len(part)
-        if self.size <= self.body_limit:
-            self._parts.append(part)
+        if self.refusal is not None or self.size > self.body_limit:
+            self._body = b""
+        elif not self._body:
+            self._body = part
+        elif isinstance(self._body, bytearray):
+            self._body += part
         else:
-            self._parts.clear()
+            self._body = bytearray(self._body + part)
 
     def check_size(self) -> None:
         """Raise TooLarge for a body that is over the limit, or says that it will be."""
@@ -97,7 +110,7 @@ class Request:
         if self.size > self.body_limit or (declared.isdigit() and int(declared[:20]) > self.body_limit):
             raise TooLarge(self.body_limit)
 
-    def body(self) -> bytes:
+    def body(self) -> bytes | bytearray:
         """Return the body. Raises TooLarge."""
         self.check_size()
-        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+        return self._body

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from importer.errors import OutboxError
 from importer.events import archive
@@ -16,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 MAX_GROUP = 5_000
 """Events that are committed together, and then wait together for the disk."""
+INLINE_EVENTS = 500
+"""Larger groups are written in the thread: other requests do not wait for that."""
 
 
 class Intake:
@@ -53,35 +56,44 @@ class Intake:
 
     async def _commit_all(self) -> None:
         """Commit group after group until nobody waits."""
-        while self._waiting:
-            await self._commit_next()
-        self._commits = None
+        try:
+            while self._waiting:
+                await self._commit_next()
+        except Exception as bug:  # whoever waits has to hear of it
+            logger.exception("events not committed")
+            waiting, self._waiting = self._waiting, []
+            _settle(waiting, bug)
+        finally:
+            self._commits = None
 
     async def _commit_next(self) -> None:
         """Commit all who wait once it is our turn to write.
 
-        What waits for the disk or for other processes is done in the thread; the rows are written in this one, which
-        has not to wait for its turn in the interpreter after each statement.
+        What waits for the disk or for other processes is done in the thread; the rows of a usual group are written in
+        this one, which has not to wait for its turn in the interpreter after each statement.
         """
-        loop = asyncio.get_running_loop()
+        run = partial(asyncio.get_running_loop().run_in_executor, self._thread)
         context = self._outbox.transaction()
         try:
-            transaction = await loop.run_in_executor(self._thread, context.__enter__)
+            transaction = await run(context.__enter__)
         except OutboxError as error:
             _settle(self._next_group(), error)
             return
         group = self._next_group()
         drafts = [draft for drafts, _ in group for draft in drafts]
         started = time.perf_counter()
-        failure = self._fill(transaction, drafts)
+        if len(drafts) > INLINE_EVENTS:
+            failure = await run(self._fill, transaction, drafts)
+        else:
+            failure = self._fill(transaction, drafts)
         kind = None if failure is None else type(failure)
         try:
-            await loop.run_in_executor(self._thread, context.__exit__, kind, failure, None)
+            await run(context.__exit__, kind, failure, None)
         except OutboxError as error:
             failure = error
+        _settle(group, failure)
         if failure is None:
             self._committed(len(drafts), time.perf_counter() - started)
-        _settle(group, failure)
 
     def _fill(self, transaction: Transaction, drafts: Sequence[Draft]) -> Exception | None:
         """Write the rows; return what went wrong, which is to undo all of it."""

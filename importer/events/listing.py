@@ -1,7 +1,7 @@
 """Lists of events and counts over time: what their parameters mean, and what is answered."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 
 from importer.events.archive_view import MAX_LISTED, Query
@@ -9,6 +9,9 @@ from importer.events.event_time import format_time, parse_time
 from importer.events.http import HttpError
 
 DEFAULT_LISTED = 100
+MAX_NAMES = 50
+"""So many kinds of events are told apart in counts, those that came most often."""
+OTHERS = "(others)"
 _MAX_HOURS = 31 * 24
 _MAX_STEPS = 240
 """A chart of more bars shows no more."""
@@ -57,9 +60,14 @@ class Window:
 
     def content(self, counts: Iterable[tuple[int, str, int]]) -> dict[str, object]:
         """Return what is answered: by name, how many events came in each step that had any."""
+        counts = list(counts)
+        totals = Counter[str]()
+        for _, name, events in counts:
+            totals[name] += events
+        named = {name for name, _ in totals.most_common(MAX_NAMES)}
         steps: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
         for minute, name, events in counts:
-            steps[name][minute // self.step_minutes * self.step_minutes] += events
+            steps[name if name in named else OTHERS][minute // self.step_minutes * self.step_minutes] += events
         return {
             "from": format_time(self.since_minute * 60 * 10**9),
             "to": format_time(self.until_minute * 60 * 10**9),

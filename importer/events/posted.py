@@ -46,6 +46,8 @@ class Draft:
     """The time that it brings along, in nanoseconds since 1970 UTC."""
     may_repeat: bool = False
     """Whether the client chose the id, and so may send the event again."""
+    series: str = ""
+    """What tells a point's tags from those of another one."""
     own_now: bool = True
     """Whether the client said `now`; if not, a repeat has another one."""
 
@@ -59,7 +61,7 @@ class Posted:
     """The JSON text to answer with once all of them are safe."""
 
 
-def parse_post(body: bytes, *, clock: Callable[[], float] = time.time) -> Posted:
+def parse_post(body: bytes | bytearray, *, clock: Callable[[], float] = time.time) -> Posted:
     """Return what a body holds. Raises BadPost if anything of it is not as it should be."""
     try:
         content = orjson.loads(body)
@@ -68,7 +70,7 @@ def parse_post(body: bytes, *, clock: Callable[[], float] = time.time) -> Posted
     if isinstance(content, dict):
         return _event(content, clock)
     if isinstance(content, list):
-        return Posted([_point(point, index) for index, point in enumerate(content)], b'"OK"')
+        return Posted(_set_apart([_point(point, index) for index, point in enumerate(content)]), b'"OK"')
     raise BadPost("the body is neither an event (a JSON object) nor points (a JSON array)")
 
 
@@ -141,7 +143,19 @@ def _point(posted: object, index: int) -> Draft:
         raise BadPost(f"the time of {where} is neither RFC 3339 nor a number of seconds, ms, us or ns since 1970")
     texts = {name: str(value) for name, value in tags.items() if value != ""}
     content = point_content(measurement, texts, fields)
-    return Draft(content, name=measurement, uid=texts.get("uid", ""), time=own_time)
+    series = repr(sorted(texts.items())) if own_time is not None else ""
+    return Draft(content, name=measurement, uid=texts.get("uid", ""), time=own_time, series=series)
+
+
+def _set_apart(points: list[Draft]) -> list[Draft]:
+    """Give points of one request that bring the same time different ones, if they would overwrite one another."""
+    taken: set[tuple[str, str, int]] = set()
+    for point in points:
+        if point.time is not None:
+            while (point.name, point.series, point.time) in taken:
+                point.time += 1
+            taken.add((point.name, point.series, point.time))
+    return points
 
 
 def _members(posted: object, what: str) -> dict[str, Value]:

@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._requests = RequestParser(host.limits, arrived=self._take, asked=self._ask_for_body)
+        self._requests = RequestParser(host.limits, arrived=self._take, begun=self._begin)
         self._queue: deque[Request] = deque()
         """What is there, whole, behind the request that is being answered."""
         self._answering: asyncio.Task[None] | None = None
@@ -154,13 +154,15 @@ class Connection(asyncio.Protocol):
         self._queue.append(request)
         self._answer_next()
 
-    def _ask_for_body(self, request: Request) -> None:
-        """Let a client that waits for it send its body, or have the answer at once if nothing in it can matter."""
-        refusal = self._host.application.refusal(request)
-        if refusal is None:
+    def _begin(self, request: Request) -> None:
+        """Look at the head of a request before its body takes any room."""
+        request.refusal = self._host.application.refusal(request)
+        if not request.waits_to_be_asked:
+            return
+        if request.refusal is None:
             self._transport.write(_CONTINUE)
         else:  # whether the body still comes nobody can know, and so not where the next request begins
-            self._refuse_with(refusal)
+            self._refuse_with(request.refusal)
 
     def _answer_next(self) -> None:
         if self._answering is None and self._queue and self._stuck_since is None:

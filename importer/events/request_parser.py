@@ -25,17 +25,17 @@ class _Phase(Enum):
 class RequestParser:
     """Parses the requests of one connection, and hands each on when it is there, whole.
 
-    `asked` is told of the head of a request whose client waits to be asked for its body.
+    `begun` is told of each whose head is there and whose body is still to come.
     """
 
-    def __init__(self, limits: Limits, *, arrived: Callable[[Request], None], asked: Callable[[Request], None]) -> None:
+    def __init__(self, limits: Limits, *, arrived: Callable[[Request], None], begun: Callable[[Request], None]) -> None:
         self.is_at_end = False
         """Whether what comes now is no HTTP any more."""
         self.waits_since: float | None = time.monotonic()
         """Since when a request is on its way, or the first one is waited for; of time.monotonic."""
         self._limits = limits
         self._arrived = arrived
-        self._asked = asked
+        self._begun = begun
         self._parser = self._new_parser()
         self._phase = _Phase.NONE
         self._url = b""
@@ -105,10 +105,11 @@ class RequestParser:
             *_split(self._url),
             dict(reversed(self._headers)),
             body_limit=self._limits.body_bytes,
+            is_current=is_current,
             keeps_alive=is_current and parser.should_keep_alive(),
         )
-        if is_current and request.waits_to_be_asked:
-            self._asked(request)
+        if request.has_body:
+            self._begun(request)
 
     def on_body(self, body: bytes) -> None:
         """Keep a piece of the body."""

@@ -9,6 +9,8 @@ from importer.events.event_time import format_time
 from importer.events.meters import exposition
 from importer.outbox import Outbox
 
+_PROBLEM = "the last delivery failed; the log and metrics-importer status tell why"
+"""Anybody may ask, and the reason may hold addresses."""
 _PROBE = "events/probe"
 _ROOM_BYTES = 64 * 1024
 """A queue that has less room than this is full, or one that has less than a tenth of its own."""
@@ -39,14 +41,14 @@ class Vitals:
             return self._reasons
 
     def backlog(self) -> list[dict[str, object]]:
-        """Return, for each destination, what waits and since when, and what the last delivery failed of."""
+        """Return, for each destination, what waits and since when, and whether the last delivery failed."""
         return [
             {
                 "destination": state.lane.partition(":")[0],
                 "events": state.points,
                 "bytes": state.bytes,
                 "oldest": None if state.oldest is None else format_time(int(state.oldest * 10**9)),
-                "problem": state.problem,
+                "problem": _PROBLEM if state.problem else "",
             }
             for state in self._outbox.lanes()
             if state.lane in self._limits or state.payloads

@@ -46,6 +46,7 @@ def serve(
         app = App(
             intake=intake,
             view=ArchiveView(path),
+            lists=ArchiveView(path),
             store=store_of(settings),
             authorizer=Authorizer(users),
             vitals=Vitals(outbox, {lane.name: lane.max_bytes for lane in lanes}),

@@ -43,6 +43,7 @@ def test_every_path_of_the_service_is_described_and_no_other() -> None:
     app = App(
         intake=create_autospec(Intake),
         view=create_autospec(ArchiveView),
+        lists=create_autospec(ArchiveView),
         store=None,
         authorizer=create_autospec(Authorizer),
         vitals=create_autospec(Vitals),

@@ -186,6 +186,13 @@ def test_a_point_brings_its_own_time() -> None:
     assert draft.time == 1461587388848 * 10**6
 
 
+def test_points_of_one_request_do_not_overwrite_one_another() -> None:
+    point = {"measurement": "m", "tags": {"a": "b", "c": "d"}, "fields": {"v": 1}, "time": 1600000000}
+    same, other = point | {"tags": {"c": "d", "a": "b"}}, point | {"tags": {"a": "x"}}
+    times = [draft.time for draft in post([point, same, other, point, point | {"measurement": "n"}])]
+    assert times == [1600000000 * 10**9 + number for number in (0, 1, 0, 2, 0)]
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
