@@ -21,6 +21,7 @@ from importer import outbox_file
 from importer.credentials import redact
 from importer.errors import OutboxFull, one_line
 from importer.outbox_lane import MAX_LANE_BYTES, Lane, Orphan, find_heirs
+from importer.outbox_salvage import BUSY_SECONDS
 from importer.outbox_view import LaneState, OutboxView, Reject, Run, Stored
 from importer.points import Payload
 
@@ -83,12 +84,20 @@ class Transaction:
 class Outbox(OutboxView):
     """One command's queue, cursors, rejects and run history. Raises OutboxError for whatever its file does."""
 
-    def __init__(self, path: Path | None, *, checked: bool = False, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        checked: bool = False,
+        busy_seconds: float = BUSY_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         """Open the file at path, or an outbox in memory for None; a damaged file is set aside, unless it is `checked`.
 
         It is, where other processes of the same command have it open: they would go on with the one set aside.
+        `busy_seconds` is how long it is waited for others who write to it.
         """
-        opened = outbox_file.open_file(path, checked=checked, clock=clock)
+        opened = outbox_file.open_file(path, checked=checked, busy_seconds=busy_seconds, clock=clock)
         super().__init__(opened.connection, path)
         self.damage = opened.damage
         """What had to be done to a damaged file, in one line; empty if nothing."""
@@ -261,7 +270,8 @@ class Outbox(OutboxView):
         known = [Orphan(*row) for row in self._connection.execute("SELECT lane, family, retried FROM lanes")]
         self._connection.executemany(
             "INSERT INTO lanes (lane, family) VALUES (?, ?)"
-            " ON CONFLICT (lane) DO UPDATE SET family = excluded.family, retried = 0",
+            " ON CONFLICT (lane) DO UPDATE SET family = excluded.family, retried = 0"
+            " WHERE retried OR family <> excluded.family",  # nothing is written where nothing changes: disks are full
             [(lane.name, lane.family) for lane in configured.values()],
         )
         orphans = [orphan for orphan in known if orphan.name not in configured]

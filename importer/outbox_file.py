@@ -13,6 +13,7 @@ from pathlib import Path
 
 from importer import outbox_salvage
 from importer.errors import OutboxError, one_line
+from importer.outbox_salvage import BUSY_SECONDS
 from importer.stores import sync_directory
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,13 @@ class OpenedFile:
     """Why the former file was set aside and what was saved of it; empty when all was well."""
 
 
-def open_file(path: Path | None, *, checked: bool = False, clock: Callable[[], float] = time.time) -> OpenedFile:
+def open_file(
+    path: Path | None,
+    *,
+    checked: bool = False,
+    busy_seconds: float = BUSY_SECONDS,
+    clock: Callable[[], float] = time.time,
+) -> OpenedFile:
     """Return a connection to the outbox at path (None: in memory), created or mended as need be.
 
     One that was `checked` is opened as it is: another process has looked for damage, which takes a while, and uses it.
@@ -94,7 +101,7 @@ def open_file(path: Path | None, *, checked: bool = False, clock: Callable[[], f
         damage = "" if checked else _mend_if_damaged(path, clock=clock)
         if not path.exists():
             _put_in_place(_build(path), path)
-        return OpenedFile(_open_sound(path), damage)
+        return OpenedFile(_open_sound(path, busy_seconds), damage)
 
 
 def open_for_reading(path: Path) -> sqlite3.Connection:
@@ -155,11 +162,11 @@ def _lock(descriptor: int, wait: Callable[[], bool] | None) -> bool:
             return True
 
 
-def _connect(target: str) -> sqlite3.Connection:
+def _connect(target: str, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
     return sqlite3.connect(
         target,
         uri=target.startswith("file:"),
-        timeout=outbox_salvage.BUSY_SECONDS,
+        timeout=busy_seconds,
         isolation_level=None,
         check_same_thread=False,
     )
@@ -189,8 +196,8 @@ def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _open_sound(path: Path) -> sqlite3.Connection:
-    connection = _connect(str(path))
+def _open_sound(path: Path, busy_seconds: float) -> sqlite3.Connection:
+    connection = _connect(str(path), busy_seconds)
     with _closed_on_error(connection):
         _check_version(path, connection)  # first: the next line writes, and the file may be somebody else's
         connection.execute("PRAGMA journal_mode = WAL")

@@ -2,7 +2,7 @@
 
 The file is never emptied in silence. What can still be read of one that SQLite finds damaged goes to a new file; the
 old one is kept as `<name>.damaged-<time>`. Cursors are carried over only if every payload could be: where a payload
-is lost, the vendor is asked again.
+is lost, the vendor is asked again. Those of tables that a command has of its own are, as far as they can be read.
 """
 
 import contextlib
@@ -24,6 +24,8 @@ _SALVAGED_COLUMNS = {
 }
 _LATER_COLUMNS = {"lanes": {"retried"}, "rejects": {"replace_key", "family"}}
 """Those that the first version did not have: of an old file they get their defaults."""
+_OWN_CURSORS = "name GLOB 'events/*'"
+"""Those that tell of tables of a command's own: nobody can be asked again for what these hold."""
 # Trusted only beside a readable lane: rows may be missing from a damaged table without SQLite noticing.
 _PAYLOADS_PROMISED = "SELECT sum(payloads) FROM lanes HAVING count(*) > 0"
 
@@ -69,20 +71,24 @@ def salvage(damaged: Path, target: sqlite3.Connection) -> str:
     """Copy what can be read of the damaged file into a new, empty outbox, and return that in words."""
     readable = ":memory:" if _is_empty(damaged) else damaged  # SQLite would delete the -wal of an empty file
     counts = {}
+    whole = False
     with contextlib.closing(_connect(readable)) as source:
         source.execute("PRAGMA writable_schema = ON")  # else SQLite reads nothing of a file that was cut off
         target.execute("BEGIN IMMEDIATE")
         for table in ("payloads", "rejects", "runs"):
             counts[table], complete = _copy_rows(source, target, table)
             if table == "payloads" and complete and [(counts[table],)] == list(_Readable(source, _PAYLOADS_PROMISED)):
-                _copy_rows(source, target, "cursors")
+                whole = True
+                _copy_rows(source, target, "cursors", where=f"NOT {_OWN_CURSORS}")
+        _copy_rows(source, target, "cursors", where=_OWN_CURSORS)
         _copy_rows(source, target, "lanes")
         target.execute(_LANES_OF_PAYLOADS)
         target.execute("DELETE FROM lanes WHERE payloads = 0")
         _copy_own_tables(source, target)
         target.execute("COMMIT")
-    whole = "cursors were kept" if target.execute("SELECT 1 FROM cursors").fetchone() else "what is new is asked again"
-    return f"{counts['payloads']} payloads and {counts['rejects']} rejects were saved from it, {whole}"
+    kept = whole and target.execute("SELECT 1 FROM cursors").fetchone()
+    cursors = "cursors were kept" if kept else "what is new is asked again"
+    return f"{counts['payloads']} payloads and {counts['rejects']} rejects were saved from it, {cursors}"
 
 
 def _copy_own_tables(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
@@ -96,7 +102,9 @@ def _copy_own_tables(source: sqlite3.Connection, target: sqlite3.Connection) -> 
                 _copy_rows(source, target, str(name))
 
 
-def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: str) -> tuple[int, bool]:
+def _copy_rows(
+    source: sqlite3.Connection, target: sqlite3.Connection, table: str, *, where: str = "true"
+) -> tuple[int, bool]:
     """Copy a table's readable rows, from both ends towards the damage; return their number and if that was all."""
     columns = _columns_of(source, table)
     marks = ", ".join("?" for _ in columns.split(","))
@@ -104,7 +112,7 @@ def _copy_rows(source: sqlite3.Connection, target: sqlite3.Connection, table: st
     insert = f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"
     copied = 0
     for order in ("ASC", "DESC"):
-        rows = _Readable(source, f"SELECT {columns} FROM {table} ORDER BY {key} {order}")
+        rows = _Readable(source, f"SELECT {columns} FROM {table} WHERE {where} ORDER BY {key} {order}")
         for row in rows:
             with contextlib.suppress(sqlite3.IntegrityError):  # bytes that make no row of this table
                 copied += target.execute(insert, row).rowcount

@@ -3,11 +3,11 @@
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from importer import outbox_file
 from importer.points import Payload
@@ -120,6 +120,12 @@ class OutboxView:
         with self._reading():
             return [Reject(*row) for row in self._connection.execute(f"SELECT {columns} FROM rejects ORDER BY id")]
 
+    def count_rejects(self) -> int:
+        """Return how many payloads were set aside."""
+        with self._reading():
+            (count,) = self._connection.execute("SELECT count(*) FROM rejects").fetchone()
+        return int(count)
+
     def runs(self) -> list[Run]:
         """Return the runs that are remembered, newest first."""
         columns = "started, ended, exit_code, points, newest, message"
@@ -163,6 +169,11 @@ class OutboxView:
         with self._reading():
             (newest,) = self._connection.execute("SELECT max(id) FROM payloads WHERE lane = ?", (lane,)).fetchone()
         return newest or 0
+
+    def rows(self, statement: str, *parameters: str | bytes | float | None) -> Generator[tuple[Any, ...], None, None]:
+        """Yield what a query finds in a table that a command has of its own; close it unless it is read to the end."""
+        with self._reading():
+            yield from self._connection.execute(statement, parameters)
 
     def _lane_states(self) -> list[LaneState]:
         rows = self._connection.execute(

@@ -218,7 +218,7 @@ class DirectoryFinder:
         """Return <tmp>/<project>-<uid>, made where it is not there; warned of once, whatever it serves."""
         if self._makeshift is None:
             path = self._makeshift_path()
-            _make_private(path, self._surroundings.user_id)
+            make_private(path, self._surroundings.user_id)
             self._warn(f"no other directory can be written: using {path}, which may be emptied at any time")
             self._makeshift = path
         return self._makeshift
@@ -264,8 +264,8 @@ def _is_writable(path: Path) -> bool:
     return os.access(path, os.R_OK | os.W_OK | os.X_OK, effective_ids=True)
 
 
-def _make_private(path: Path, user_id: int) -> None:
-    """Make a directory that nobody else can enter, or see that the one there is as safe.
+def make_private(path: Path, user_id: int) -> None:
+    """Make a directory that nobody else can enter, or see that the one there is as safe. Raises ConfigError.
 
     Anybody can put anything below /tmp beforehand, so what is there is looked at without following links.
     """

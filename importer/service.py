@@ -33,15 +33,18 @@ class Signals:
     while the main thread is in a C function that cannot be interrupted, such as looking up a name. Should
     it stay there, the process is ended after `exit_within_seconds`: what was not in the outbox by then is
     fetched again by the next run.
+
+    A child of a service is told to stop by its parent: it does not take SIGINT over, which a terminal sends to both.
     """
 
-    def __init__(self, *, exit_within_seconds: float = EXIT_WITHIN_SECONDS) -> None:
+    def __init__(self, *, exit_within_seconds: float = EXIT_WITHIN_SECONDS, is_child: bool = False) -> None:
         self.stop = threading.Event()
         self.reload = threading.Event()
         self.wake = threading.Event()
         self._left = threading.Event()
         self._stop_noted = False
         self._exit_within_seconds = exit_within_seconds
+        self._stop_signals = (signal.SIGTERM,) if is_child else _STOP_SIGNALS
 
     def __enter__(self) -> Self:
         self._receiver, self._sender = socket.socketpair()
@@ -73,11 +76,10 @@ class Signals:
             self.wake.set()
         return asked
 
-    @staticmethod
-    def _wanted() -> tuple[signal.Signals, ...]:
+    def _wanted(self) -> tuple[signal.Signals, ...]:
         """Return the signals to take over: SIGHUP not where it is ignored, as under nohup."""
         ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
-        return _STOP_SIGNALS if ignored else (*_STOP_SIGNALS, signal.SIGHUP)
+        return self._stop_signals if ignored else (*self._stop_signals, signal.SIGHUP)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         """Make up for a number that the wake-up descriptor lost, as it does when signals rain; takes no lock."""

@@ -225,6 +225,7 @@ def test_rejects_are_listed_with_their_reason_in_one_line(outbox: Outbox, clock:
     (reject,) = outbox.rejects()
     assert (reject.lane, reject.points, reject.bytes, reject.reason) == (A, 2, 3, "400: no such field")
     assert (reject.created, reject.rejected) == (clock.now - 60, clock.now)
+    assert outbox.count_rejects() == 1
     assert drain(outbox, A) == [b"good"]
 
 
@@ -233,6 +234,7 @@ def test_retried_rejects_go_behind_what_waits(outbox: Outbox) -> None:
     reject_all(outbox, A)
     add(outbox, A, b"4")
     first, _, third = (reject.id for reject in outbox.rejects())
+    assert outbox.count_rejects() == 3
     assert outbox.retry([third, first, 999]) == 2
     assert [reject.bytes for reject in outbox.rejects()] == [1]
     assert totals(outbox) == {A: (3, 7, 3)}

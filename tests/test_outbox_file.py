@@ -777,3 +777,22 @@ def test_a_failed_opening_leaves_no_file_open(path: Path) -> None:
                 opening(path)
 
     assert holders(fail) == 0
+
+
+def test_who_configures_what_there_is_writes_nothing(path: Path) -> None:
+    with Outbox(path) as outbox, closing(sqlite3.connect(path)) as other:
+        lanes = [outbox_module.Lane(LANE, "memory")]
+        outbox.configure(lanes)
+        (before,) = other.execute("PRAGMA data_version").fetchone()
+        outbox.configure(lanes)
+        assert other.execute("PRAGMA data_version").fetchone() == (before,)
+
+
+def test_who_waits_for_no_other_writer_is_told_at_once(path: Path) -> None:
+    with (
+        Outbox(path, busy_seconds=0.0) as outbox,
+        Outbox(path) as other,
+        other.transaction(),
+        pytest.raises(OutboxError, match="locked"),
+    ):
+        outbox.record_run(Run(1.0, 2.0, 0, 1, None, ""))

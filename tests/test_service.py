@@ -97,6 +97,21 @@ with Signals() as signals:
         assert rest(process) == (0, "False\n", "")
 
 
+def test_a_child_leaves_the_keyboard_to_its_parent() -> None:
+    code = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+with Signals(is_child=True) as signals:
+    print('ready')
+    signals.stop.wait(60)
+    print(signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+"""
+    with started(code) as process:
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        assert rest(process) == (0, "True\n", "")
+
+
 def test_signals_that_rain_on_a_busy_event_do_not_lock_it() -> None:
     code = """
 import os, signal, threading

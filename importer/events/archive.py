@@ -3,6 +3,7 @@
 In embedded mode this is where they stay. Where a store has them, what it has taken leaves after a while.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,9 @@ from typing import NamedTuple
 
 import orjson
 
+from importer.events import own_times
 from importer.events.event import EVENTS_FORMAT, event_line
+from importer.events.own_times import OwnTimes
 from importer.events.posted import Draft
 from importer.outbox import Outbox, Transaction
 from importer.points import Payload
@@ -37,7 +40,11 @@ _EMBEDDED = "events/embedded"
 _ROWS_A_STATEMENT = (256, 128, 64, 32, 16, 8, 4, 2, 1)
 """So many rows are inserted at once: after each statement the thread waits for its turn in the interpreter."""
 _MINUTE_NS = 60 * 10**9
-_SEARCHED_NS = 10**6
+_LAST_OF = """
+SELECT max(accepted) FROM (
+    SELECT accepted FROM events WHERE accepted > ? AND accepted < ? ORDER BY accepted LIMIT ?
+)
+"""
 
 
 class Row(NamedTuple):
@@ -52,10 +59,17 @@ class Row(NamedTuple):
 
 
 def create(outbox: Outbox) -> None:
-    """Make room for events in an outbox that has none yet; raises OutboxError."""
+    """Make room for events in an outbox that has none yet; raises OutboxError.
+
+    Of a damaged file the events may have been saved without the cursors: then all of them may be nowhere but here.
+    """
     with outbox.transaction() as transaction:
-        for statement in SCHEMA.split(";"):
+        for statement in (*SCHEMA.split(";"), *own_times.SCHEMA.split(";")):
             transaction.execute(statement)
+        for name in (_ACCEPTED, _EMBEDDED):
+            transaction.execute(
+                "INSERT OR IGNORE INTO cursors (name, position) SELECT ?, coalesce(max(accepted), 0) FROM events", name
+            )
 
 
 def accept(
@@ -67,8 +81,8 @@ def accept(
 ) -> None:
     """Keep events, and queue them for all lanes. Raises OutboxError, and OutboxFull for a lane at its bound.
 
-    An event whose id is there already takes the place of the earlier one and keeps its time; with the same content
-    it is a repeat, and changes nothing.
+    An event whose id is there already takes the place of the earlier one and keeps its time, and may be counted once
+    more; with the same content it is a repeat, and changes nothing.
     """
     times = _rising_times(transaction, len(drafts), clock_ns())
     arrivals = _Arrivals(transaction, drafts)
@@ -101,11 +115,8 @@ class _Arrivals:
     def __init__(self, transaction: Transaction, drafts: Iterable[Draft]) -> None:
         self.rows: dict[int, Row] = {}
         """By the time of acceptance."""
-        self._transaction = transaction
         self._known = _earlier(transaction, [draft.key for draft in drafts if draft.may_repeat and draft.key])
-        self._own_times: set[int] = set()
-        self._settled_times: dict[int, int] = {}
-        """An own time -> the last one that was given to an event which brought it."""
+        self._own_times = OwnTimes(transaction)
 
     def add(self, accepted: int, draft: Draft) -> None:
         """Keep an event, unless it is a repeat."""
@@ -114,36 +125,19 @@ class _Arrivals:
         if earlier is not None and _is_repeat(draft, earlier):
             return
         if earlier is None:
-            event_time = accepted if draft.time is None else self._settled(draft.time, is_point=key is None)
+            event_time = accepted if draft.time is None else self._settled(draft.time, draft)
             row = Row(accepted, event_time, key, draft.name, draft.uid, draft.content)
         else:
-            row = earlier._replace(name=draft.name, uid=draft.uid, content=draft.content)
+            self.rows.pop(earlier.accepted, None)
+            row = Row(accepted, earlier.time, key, draft.name, draft.uid, draft.content)
         self.rows[row.accepted] = row
         if draft.may_repeat and key is not None:
             self._known[key] = row
 
-    def _settled(self, own_time: int, *, is_point: bool) -> int:
-        """Return an event's own time, or the next one that is free: stores overwrite what has the same time and tags.
-
-        Of points the sender knows tags and time, and may mean to overwrite.
-        """
-        settled = own_time
-        if not is_point:
-            settled = max(own_time, self._settled_times.get(own_time, own_time - 1) + 1)
-            while settled in self._own_times or self._is_taken(settled):
-                settled = max(settled, self._last_taken(settled)) + 1
-            self._settled_times[own_time] = settled
-        self._own_times.add(settled)
-        return settled
-
-    def _is_taken(self, own_time: int) -> bool:
-        return self._transaction.execute("SELECT 1 FROM events WHERE time = ?", own_time).fetchone() is not None
-
-    def _last_taken(self, own_time: int) -> int:
-        """Return the last time that is taken within a millisecond, 0 if none is: those that were moved lie in a row."""
-        query = "SELECT max(time) FROM events WHERE time BETWEEN ? AND ?"
-        (last,) = self._transaction.execute(query, own_time, own_time + _SEARCHED_NS).fetchone()
-        return last or 0
+    def _settled(self, own_time: int, draft: Draft) -> int:
+        if draft.key is None:
+            return self._own_times.take(own_time)
+        return self._own_times.settle(own_time, draft.key, may_repeat=draft.may_repeat)
 
 
 def _earlier(transaction: Transaction, keys: Sequence[str]) -> dict[str, Row]:
@@ -200,13 +194,16 @@ def count(outbox: Outbox) -> int:
 
 
 def prune(outbox: Outbox, *, before_ns: int, after_ns: int = 0, rows: int = 500) -> int:
-    """Forget events that were accepted between two times, at most so many; return how many. Raises OutboxError."""
+    """Forget events that were accepted between two times, at most so many; return how many. Raises OutboxError.
+
+    The times that events brought along are kept: another event of that time must not overwrite these in a store.
+    """
     with outbox.transaction() as transaction:
-        return transaction.execute(
-            "DELETE FROM events WHERE accepted IN"
-            " (SELECT accepted FROM events WHERE accepted > ? AND accepted < ? LIMIT ?)",
-            *(after_ns, before_ns, rows),
-        ).rowcount
+        (last,) = transaction.execute(_LAST_OF, after_ns, before_ns, rows).fetchone()
+        if last is None:
+            return 0
+        own_times.remember(transaction, after_ns, last)
+        return transaction.execute("DELETE FROM events WHERE accepted > ? AND accepted <= ?", after_ns, last).rowcount
 
 
 def embedded_until(outbox: Outbox) -> int:
@@ -218,8 +215,8 @@ def bound_of_newest(outbox: Outbox, events: int) -> int:
     """Return a time that so many events at least were accepted after, by whole minutes; 0 if there are not so many."""
     query = "SELECT minute, sum(events) FROM event_counts GROUP BY minute ORDER BY minute DESC"
     newer = 0
-    with outbox.transaction() as transaction:
-        for minute, count in transaction.execute(query):
+    with contextlib.closing(outbox.rows(query)) as minutes:
+        for minute, count in minutes:
             newer += count
             if newer >= events:
                 return int(minute) * _MINUTE_NS

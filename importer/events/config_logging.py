@@ -2,8 +2,9 @@
 
 import logging
 import logging.config
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from configparser import RawConfigParser
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +13,8 @@ from importer.errors import ConfigError, Problem, one_line
 from importer.events.config_directory import PROJECT
 from importer.events.config_file import LOGGERS, IniFile, load_ini_file
 from importer.logs import RedactingFormatter
+
+logger = logging.getLogger(__name__)
 
 LOG_FORMAT = "%(asctime)s - %(levelname)s - %(name)s - %(message)s"
 
@@ -31,28 +34,64 @@ class ConfiguredFormatter(RedactingFormatter):
         logging.Formatter.__init__(self, fmt, datefmt, style, defaults=defaults)
 
 
-def configure_logging(path: Path) -> None:
+_undo = ExitStack()
+"""Takes back what the sections of a file did."""
+
+
+def configure_logging(path: Path, *, former: IniFile | None = None) -> IniFile:
     """Log as the [loggers] of an INI file and what belongs to them say; without them to standard error.
 
-    Raises ConfigError where they cannot be carried out, and logs to standard error from then on.
+    Returns what the file holds. Raises ConfigError where they cannot be carried out, and logs from then on as the
+    former file says, or to standard error.
     """
     ini = load_ini_file(path)
+    try:
+        _carry_out(ini)
+    except Exception as error:  # the file may name any class, with any arguments
+        _fall_back(former)
+        what = f"logging cannot be set up so: {type(error).__name__}: {one_line(error, limit=200)}"
+        raise ConfigError(Problem(path, what, key=f"[{LOGGERS}]")) from error
+    return ini
+
+
+def _fall_back(former: IniFile | None) -> None:
+    _log_to_standard_error()
+    if former is None:
+        return
+    try:
+        _carry_out(former)
+    except Exception as error:
+        _log_to_standard_error()
+        logger.exception("logging to standard error, the former way is gone: %s", one_line(error, limit=200))
+
+
+def _carry_out(ini: IniFile) -> None:
     if not ini.configures_logging:
         _log_to_standard_error()
         return
+    _undo.close()
     logs.teardown()
-    try:
-        logging.config.fileConfig(_parser(ini), disable_existing_loggers=False)
-    except Exception as error:  # the file may name any class, with any arguments
-        _log_to_standard_error()
-        what = f"logging cannot be set up so: {type(error).__name__}: {one_line(error, limit=200)}"
-        raise ConfigError(Problem(path, what, key=f"[{LOGGERS}]")) from error
+    parser = _parser(ini)
+    _undo.callback(_take_back, [section.get("qualname", "") for section in parser.values()])
+    logging.config.fileConfig(parser, disable_existing_loggers=False)
     for handler in _handlers():
         if handler.formatter is None:
             handler.setFormatter(ConfiguredFormatter())
 
 
+def _take_back(names: Iterable[str]) -> None:
+    """Let the root logger and these have neither handlers nor a level of their own."""
+    for name in {"", *names}:
+        configured = logging.getLogger(name)
+        configured.setLevel(logging.NOTSET if name else logging.WARNING)
+        configured.propagate = True
+        for handler in list(configured.handlers):
+            configured.removeHandler(handler)
+            handler.close()
+
+
 def _log_to_standard_error() -> None:
+    _undo.close()
     logs.setup(PROJECT, directory=None, quiet=True, console_level=logging.INFO, console_format=LOG_FORMAT)
 
 

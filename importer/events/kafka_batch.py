@@ -39,7 +39,7 @@ class Batch:
             self._lines.append((partition, _line(value)))
         except ValueError as error:
             reason = f"partition {partition}, offset {offset}: {error}"
-            self._rejects.append((partition, Payload(value, 1, EVENTS_FORMAT), reason))
+            self._rejects.append((partition, Payload(_one_line(value), 1, EVENTS_FORMAT), reason))
 
     @property
     def payload(self) -> Payload | None:
@@ -67,6 +67,11 @@ class Batch:
         self._lines = [item for item in self._lines if item[0] not in partitions]
         self._rejects = [item for item in self._rejects if item[0] not in partitions]
         self.ends = {partition: end for partition, end in self.ends.items() if partition not in partitions}
+
+
+def _one_line(value: bytes) -> bytes:
+    """Return what is no event as one line with its end: payloads are joined, and read line by line."""
+    return value.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n"
 
 
 def _line(value: bytes) -> bytes:

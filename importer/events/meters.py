@@ -1,32 +1,92 @@
 """What Prometheus is told of the service; the processes of one service count together.
 
 prometheus_client keeps the counters of several processes in files of a directory, which it asks the environment for
-when it is imported: `share_between_processes` comes first.
+when it is imported: `shared_between_processes` comes first. The files are mapped into memory: on a disk that is full a
+process that begins one is killed by SIGBUS, so they lie on a file system in memory where there is one.
 https://prometheus.github.io/client_python/multiprocess/ (2026-11-28)
 """
 
+import hashlib
+import logging
 import os
+import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from importer.errors import ConfigError, OutboxError
+from importer.events.config_directory import PROJECT
 from importer.outbox_view import LaneState
+from importer.paths import make_private
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+logger = logging.getLogger(__name__)
+
+MEMORY = Path("/dev/shm")  # noqa: S108 - what is made there is ours alone, or not used
+"""A file system in memory, on Linux."""
+_ROOM_BYTES = 8 * 2**20
 _DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _COMMIT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 _DELIVERY_BUCKETS = (0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0, 86400.0)
 
 
-def share_between_processes(directory: Path) -> None:
-    """Let this process and those that it starts count in the files of an empty directory."""
+@contextmanager
+def shared_between_processes(state_dir: Path, *, memory: Path = MEMORY) -> Iterator[Path]:
+    """Let this process and those that it starts count together, in a directory that is gone after the block.
+
+    Those that were left behind by services of the same state directory are removed. Raises OutboxError.
+    """
+    directory = _make_directory(state_dir, memory)
     os.environ[_DIRECTORY_VARIABLE] = str(directory)
+    try:
+        yield directory
+    finally:
+        os.environ.pop(_DIRECTORY_VARIABLE, None)
+        shutil.rmtree(directory, ignore_errors=True)  # the next service tries again
+        with suppress(OSError):  # another service of this state directory has begun
+            directory.parent.rmdir()
+
+
+def _make_directory(state_dir: Path, memory: Path) -> Path:
+    digest = hashlib.sha256(bytes(state_dir.absolute())).hexdigest()[:12]
+    name = f"{PROJECT}-{os.geteuid()}-{digest}"
+    if _has_room(memory):
+        try:
+            return _made(memory, name)
+        except (ConfigError, OSError) as error:
+            logger.warning("not counted in memory, but in %s: %s", state_dir, error)
+    try:
+        return _made(state_dir, f"{PROJECT}.meters")
+    except OSError as error:
+        raise OutboxError(state_dir, error.strerror or str(error)) from error
+
+
+def _made(parent: Path, name: str) -> Path:
+    """Return an empty directory of this process, below one that is ours alone. Raises ConfigError and OSError."""
+    common = parent / name
+    make_private(common, os.geteuid())
+    for left in common.iterdir():
+        if not (left.name.isdecimal() and Path(f"/proc/{left.name}").exists()):
+            shutil.rmtree(left, ignore_errors=True)
+    own = common / str(os.getpid())
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir(mode=0o700)
+    return own
+
+
+def _has_room(memory: Path) -> bool:
+    try:
+        found = os.statvfs(memory)
+    except OSError:
+        return False
+    return os.access(memory, os.W_OK | os.X_OK) and found.f_bavail * found.f_frsize >= _ROOM_BYTES
 
 
 class Meters:
-    """The counters of this process. One instance a process; make it after `share_between_processes`."""
+    """The counters of this process. One instance a process; make it in `shared_between_processes`."""
 
     def __init__(self) -> None:
         from prometheus_client import CollectorRegistry, Counter, Histogram

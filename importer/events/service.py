@@ -6,17 +6,20 @@ import resource
 import socket
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from importer.errors import ExitCode, ImporterError, OutboxError, one_line
+from importer.errors import ExitCode, ImporterError, one_line
 from importer.events import archive
-from importer.events.config import Settings, log_warnings, read_settings, sinks_of, users_of
+from importer.events.config import Settings, configure_logging, log_warnings, read_settings, sinks_of, users_of
+from importer.events.config_file import load_ini_file
+from importer.events.generation import Plan, Ready, Role
 from importer.events.keeper import keep
 from importer.events.limits import Limits
-from importer.events.meters import share_between_processes
+from importer.events.meters import shared_between_processes
 from importer.events.server import BACKLOG
-from importer.events.supervisor import Ready, Role, Supervisor
+from importer.events.supervisor import Supervisor
 from importer.events.worker import serve
 from importer.outbox import Lane, Outbox
 from importer.service import Notifier
@@ -27,53 +30,80 @@ logger = logging.getLogger(__name__)
 BIND_SECONDS = 2.0
 """How long a port may still be taken: the processes of a service that was killed let it go when they notice."""
 _BIND_INTERVAL_SECONDS = 0.05
-_METERS = "stats-service.meters"
+_FIXED = ("host", "port", "state_dir")
+"""What stays as it was at the start."""
 
 
 class AddressError(ImporterError):
     """The address to serve on cannot be had."""
 
-    def __init__(self, settings: Settings, error: OSError) -> None:
-        reason = one_line(error.strerror or error)
+    def __init__(self, settings: Settings, error: OSError | UnicodeError) -> None:
+        reason = one_line((isinstance(error, OSError) and error.strerror) or error)
         super().__init__(f"{settings.path}: host {settings.host}, port {settings.port}: {reason}")
 
 
 def run_service(settings: Settings, *, limits: Limits = Limits()) -> ExitCode:  # noqa: B008 - frozen
     """Serve until SIGTERM or SIGINT. Raises ImporterError."""
     _raise_file_limit()
-    with _listen(settings) as listener:
-        share_between_processes(_empty_directory(settings.state_dir / _METERS))
-        roles = _roles(settings, listener, limits)
-
-        def reload() -> Sequence[Role]:
-            fresh = read_settings(settings.path)
-            log_warnings(fresh)
-            for name in ("host", "port", "state_dir"):
-                if getattr(fresh, name) != getattr(settings, name):
-                    logger.warning("%s is another one now: that takes a restart", name)
-            return _roles(fresh, listener, limits, checked=True)
-
-        with Supervisor(roles, reload=reload, listener=listener, notifier=Notifier()) as supervisor:
+    with _listen(settings) as listener, shared_between_processes(settings.state_dir):
+        plans = _Plans(settings, listener, limits)
+        plan = plans.first()
+        plan.prepare()
+        with Supervisor(plan, reload=plans.next, listener=listener, notifier=Notifier()) as supervisor:
             return supervisor.run()
 
 
-def _roles(settings: Settings, listener: socket.socket, limits: Limits, *, checked: bool = False) -> list[Role]:
-    """Return the processes that a configuration asks for, once the outbox is ready for them.
+class _Plans:
+    """What the configuration asks for, as it is at the start and at each reload."""
 
-    It is not looked through for damage if it was `checked` before: others are at work with it.
-    """
-    sinks, users = sinks_of(settings), users_of(settings)
-    lanes = [Lane(sink.lane, sink.family, settings.outbox_max_bytes) for sink in sinks]
-    with Outbox(settings.outbox_path, checked=checked) as outbox:
+    def __init__(self, settings: Settings, listener: socket.socket, limits: Limits) -> None:
+        self._settings = settings
+        self._listener = listener
+        self._limits = limits
+        self._ini = load_ini_file(settings.path)
+        """How it is logged now."""
+
+    def first(self) -> Plan:
+        """Return the plan by the settings that there are. Raises ConfigError."""
+        return self._plan(self._settings)
+
+    def next(self) -> Plan:
+        """Return the plan by the configuration of now, and log as it says. Raises ConfigError, and changes nothing."""
+        fresh = read_settings(self._settings.path)
+        fixed = {name: getattr(self._settings, name) for name in _FIXED}
+        plan = self._plan(replace(fresh, **fixed), checked=True)
+        self._ini = configure_logging(fresh.path, former=self._ini)
+        log_warnings(fresh)
+        for name, value in fixed.items():
+            if getattr(fresh, name) != value:
+                logger.warning("%s is another one now: that takes a restart", name)
+        return plan
+
+    def _plan(self, settings: Settings, *, checked: bool = False) -> Plan:
+        """Return the processes that settings ask for, and the outbox with them.
+
+        This is not looked through for damage if it was `checked` before: others may be at work with it.
+        """
+        sinks, users = sinks_of(settings), users_of(settings)
+        lanes = [Lane(sink.lane, sink.family, settings.outbox_max_bytes) for sink in sinks]
+        listener, limits = self._listener, self._limits
+
+        def work(ready: Ready) -> int:
+            return serve(settings, users, lanes, listener, ready=ready, limits=limits)
+
+        roles = [Role("keeper", partial(_keep, settings, sinks, listener)), *[Role("worker", work)] * settings.workers]
+        shared = {(lane.name, lane.family) for lane in lanes}
+        return Plan(roles, partial(_prepare, settings.outbox_path, lanes, checked=checked), shared)
+
+
+def _prepare(path: Path, lanes: Sequence[Lane], *, checked: bool) -> None:
+    """Let the outbox have these lanes and room for events. Raises OutboxError."""
+    with Outbox(path, checked=checked) as outbox:
         if outbox.damage:
             logger.error("%s: %s", outbox.path, outbox.damage)
-        outbox.configure(lanes)
         archive.create(outbox)
-
-    def work(ready: Ready) -> int:
-        return serve(settings, users, lanes, listener, ready=ready, limits=limits)
-
-    return [Role("keeper", partial(_keep, settings, sinks, listener)), *[Role("worker", work)] * settings.workers]
+        for state in outbox.configure(lanes):
+            logger.warning("kept for a store that is gone: lane=%s payloads=%d", state.lane, state.payloads)
 
 
 def _keep(settings: Settings, sinks: Sequence[Sink], listener: socket.socket, ready: Ready) -> int:
@@ -87,6 +117,8 @@ def _listen(settings: Settings) -> socket.socket:
     while True:
         try:
             return _bind(settings.host, settings.port)
+        except UnicodeError as error:  # no name of a host has such a part
+            raise AddressError(settings, error) from error
         except OSError as error:
             if error.errno != errno.EADDRINUSE or time.monotonic() > gives_up_at:
                 raise AddressError(settings, error) from error
@@ -98,17 +130,6 @@ def _bind(host: str, port: int) -> socket.socket:
     listener = socket.create_server(address, family=family, backlog=BACKLOG)
     listener.setblocking(False)
     return listener
-
-
-def _empty_directory(path: Path) -> Path:
-    """Return a directory without files. Raises OutboxError."""
-    try:
-        path.mkdir(mode=0o700, exist_ok=True)
-        for file in path.iterdir():
-            file.unlink()
-    except OSError as error:
-        raise OutboxError(path, error.strerror or str(error)) from error
-    return path
 
 
 def _raise_file_limit() -> None:

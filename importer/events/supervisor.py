@@ -1,10 +1,12 @@
 """The parent of a service's processes: starts them, starts them again, and passes signals on. It has no threads.
 
 The children share the listening socket. At SIGHUP new ones are started by the configuration as it is then, and the old
-ones end when these are ready: no request is refused meanwhile.
+ones end when these are ready. Where the two cannot be at work at the same time, the old ones end first, and whoever
+connects meanwhile waits in the queue of the socket. Either way no request is refused.
 """
 
 import logging
+import math
 import os
 import selectors
 import signal
@@ -12,67 +14,32 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn, Self
 
 from importer.errors import ExitCode, ImporterError
+from importer.events.generation import Generation, Plan, Role
 from importer.service import Notifier
 
 logger = logging.getLogger(__name__)
 
-STOP_SECONDS = 4.7
-"""Children that have not ended so long after SIGTERM are killed: what was answered is on the disk."""
-RESTART_SECONDS = 1.0
-"""How long a process that died is waited for before another takes its place."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
-
-Ready = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Role:
-    """What a child process does; `run` calls what it is given as soon as it can be relied on."""
-
-    name: str
-    run: Callable[[Ready], int]
-
-
-@dataclass(slots=True)
-class _Child:
-    role: Role
-    pid: int
-    is_ready: bool = False
-    is_stopping: bool = False
-
-
-@dataclass(slots=True)
-class _Generation:
-    """The children that one configuration gave."""
-
-    roles: Sequence[Role]
-    children: dict[int, _Child] = field(default_factory=dict)
-    restarts: list[tuple[float, Role]] = field(default_factory=list)
-    """When which role has to be started again."""
-
-    @property
-    def is_ready(self) -> bool:
-        return not self.restarts and all(child.is_ready for child in self.children.values())
 
 
 class Supervisor:
     """Keeps the processes of a service running until SIGTERM or SIGINT.
 
-    One that ends by itself is replaced, unless that is before the service was ready for the first time.
-    `reload` gives the roles by the configuration as it is at SIGHUP; it raises ImporterError for one that is wrong.
+    One that ends by itself is replaced, unless that is before the service was ready for the first time. `plan` has
+    been prepared; `reload` gives the plan by the configuration as it is at SIGHUP, and raises ImporterError for one
+    that is wrong.
     """
 
     def __init__(
         self,
-        roles: Sequence[Role],
+        plan: Plan,
         *,
-        reload: Callable[[], Sequence[Role]],
+        reload: Callable[[], Plan],
         listener: socket.socket,
         notifier: Notifier,
         clock: Callable[[], float] = time.monotonic,
@@ -81,8 +48,12 @@ class Supervisor:
         self._listener = listener
         self._notifier = notifier
         self._clock = clock
-        self._current = _Generation(roles)
-        self._former: _Generation | None = None
+        self._current = Generation(plan)
+        self._former: Generation | None = None
+        """Ends when the current one is ready."""
+        self._next: Plan | None = None
+        """To be carried out when the current one has ended."""
+        self._is_reloading = False
         self._is_announced = False
         self._selector = selectors.DefaultSelector()
         self._lifeline_read, self._lifeline_write = os.pipe()
@@ -110,23 +81,28 @@ class Supervisor:
         self._start(self._current)
         while True:
             numbers = self._wait()
+            if signal.SIGTERM in numbers or signal.SIGINT in numbers:  # first: children may have been told, too
+                self._notifier.stopping()
+                self._stop()
+                return ExitCode.OK
             self._reap()
-            if self._current.restarts and not self._is_announced:
+            if not self._is_announced and self._current.has_failed(self._clock()):
                 self._stop()
                 return ExitCode.FAILED
-            if signal.SIGTERM in numbers or signal.SIGINT in numbers:
-                self._notifier.stopping()
-                return self._stop()
             if signal.SIGHUP in numbers:
                 self._begin_reload()
             self._restart_due()
             self._settle()
 
-    def _start(self, generation: _Generation) -> None:
-        for role in generation.roles:
+    @property
+    def _generations(self) -> list[Generation]:
+        return [self._current] if self._former is None else [self._current, self._former]
+
+    def _start(self, generation: Generation) -> None:
+        for role in generation.plan.roles:
             self._fork(generation, role)
 
-    def _fork(self, generation: _Generation, role: Role) -> None:
+    def _fork(self, generation: Generation, role: Role) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the child's are its own once it has let go of ours
@@ -134,7 +110,7 @@ class Supervisor:
         if pid == 0:
             self._be_child(role)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        generation.children[pid] = _Child(role, pid)
+        generation.add(role, pid)
         logger.debug("process started: role=%s pid=%d", role.name, pid)
 
     def _be_child(self, role: Role) -> NoReturn:
@@ -167,11 +143,11 @@ class Supervisor:
 
     def _wait(self) -> set[int]:
         """Wait for a signal, a child that is ready or the next thing to do; return the signals that came."""
-        due = [moment - self._clock() for moment, _ in self._current.restarts]
+        moment = min(generation.next_moment for generation in self._generations)
         beat = self._notifier.watchdog_interval_seconds
-        timeouts = due if beat is None else [*due, beat]
+        timeout = min(max(0.0, moment - self._clock()), math.inf if beat is None else beat)
         numbers: set[int] = set()
-        for key, _ in self._selector.select(max(0.0, min(timeouts)) if timeouts else None):
+        for key, _ in self._selector.select(None if math.isinf(timeout) else timeout):
             data = os.read(key.fd, 4096)
             if key.fd == self._wake_read:
                 numbers.update(data)
@@ -182,91 +158,84 @@ class Supervisor:
 
     def _note_ready(self, data: bytes) -> None:
         for start in range(0, len(data), 8):
-            child = self._current.children.get(int.from_bytes(data[start : start + 8], "big"))
-            if child is not None:
-                child.is_ready = True
+            self._current.note_ready(int.from_bytes(data[start : start + 8], "big"))
 
     def _reap(self) -> None:
-        """Take note of children that ended; one that was not asked to is started again after a while."""
-        for generation in (self._current, self._former):
-            for pid in list(generation.children) if generation else []:
-                ended, status = os.waitpid(pid, os.WNOHANG)
-                if ended and generation:
-                    child = generation.children.pop(pid)
-                    if not child.is_stopping:
-                        self._note_death(generation, child, os.waitstatus_to_exitcode(status))
-
-    def _note_death(self, generation: _Generation, child: _Child, code: int) -> None:
-        logger.error("process died: role=%s pid=%d code=%d", child.role.name, child.pid, code)
-        generation.restarts.append((self._clock() + RESTART_SECONDS, child.role))
+        for generation in self._generations:
+            generation.reap(self._clock())
 
     def _restart_due(self) -> None:
-        now = self._clock()
-        due = [role for moment, role in self._current.restarts if moment <= now]
-        self._current.restarts = [restart for restart in self._current.restarts if restart[0] > now]
-        for role in due:
-            self._fork(self._current, role)
+        for generation in self._generations:
+            for role in generation.take_due(self._clock()):
+                self._fork(generation, role)
 
     def _begin_reload(self) -> None:
-        if self._former is not None:
+        if self._is_reloading:
             logger.warning("not read again: the last time is not over yet")
             return
         self._notifier.reloading()
         try:
-            roles = self._reload()
+            plan = self._reload()
+            is_alike = plan.shared == self._current.plan.shared
+            if is_alike:
+                plan.prepare()
         except ImporterError as error:
-            logger.error("configuration not read again, the old one goes on: %s", error)
-            self._notifier.ready()
+            self._keep_old(error)
             return
-        self._former, self._current = self._current, _Generation(roles)
-        self._start(self._current)
+        self._is_reloading = True
+        if is_alike:
+            self._former, self._current = self._current, Generation(plan)
+            self._start(self._current)
+        else:
+            self._next = plan
+            self._current.stop(self._clock())
+
+    def _keep_old(self, error: ImporterError) -> None:
+        logger.error("configuration not read again, the old one goes on: %s", error)
+        self._notifier.ready()
 
     def _settle(self) -> None:
-        """Once the children of the configuration are ready let those of the former one go."""
+        """Let children of a former configuration go whose time is over, and tell when those of this one are ready."""
+        if self._next is not None:
+            if not self._current:
+                self._replace(self._next)
+            return
         if not self._current.is_ready:
             return
         if self._former is not None:
-            self._ask_to_stop(self._former)
-            if self._former.children:
+            self._former.stop(self._clock())
+            if self._former:
                 return
             self._former = None
+        if self._is_reloading:
+            self._is_reloading = False
             logger.info("configuration read again")
             self._notifier.ready()
         if not self._is_announced:
             self._is_announced = True
             self._notifier.ready()
             host, port = self._listener.getsockname()[:2]
-            logger.info("serving: address=%s port=%d processes=%d", host, port, len(self._current.children))
+            logger.info("serving: address=%s port=%d processes=%d", host, port, len(self._current))
 
-    def _ask_to_stop(self, generation: _Generation) -> None:
-        for child in generation.children.values():
-            if not child.is_stopping:
-                child.is_stopping = True
-                os.kill(child.pid, signal.SIGTERM)
+    def _replace(self, plan: Plan) -> None:
+        """Carry out a plan in place of one whose children have ended, or that one again if this one cannot be."""
+        self._next = None
+        try:
+            plan.prepare()
+        except ImporterError as error:
+            self._is_reloading = False
+            self._keep_old(error)
+            plan = self._current.plan
+        self._current = Generation(plan)
+        self._start(self._current)
 
-    def _stop(self) -> ExitCode:
+    def _stop(self) -> None:
         self._listener.close()
-        generations = [generation for generation in (self._current, self._former) if generation is not None]
-        for generation in generations:
-            self._ask_to_stop(generation)
-        deadline = self._clock() + STOP_SECONDS
-        while any(generation.children for generation in generations):
-            left = deadline - self._clock()
-            if left <= 0:
-                self._kill(generations)
-                return ExitCode.OK
-            for key, _ in self._selector.select(left):
-                os.read(key.fd, 4096)
+        for generation in self._generations:
+            generation.stop(self._clock())
+        while any(self._generations):
+            self._wait()
             self._reap()
-        return ExitCode.OK
-
-    @staticmethod
-    def _kill(generations: Sequence[_Generation]) -> None:
-        for generation in generations:
-            for child in generation.children.values():
-                logger.warning("process killed, it did not end: role=%s pid=%d", child.role.name, child.pid)
-                os.kill(child.pid, signal.SIGKILL)
-                os.waitpid(child.pid, 0)
 
 
 def _wake(number: int, frame: FrameType | None) -> None:

@@ -56,7 +56,7 @@ class Vitals:
 
     def exposition(self) -> bytes:
         """Return the text for Prometheus."""
-        return exposition(self._outbox.lanes(), len(self._outbox.rejects()))
+        return exposition(self._outbox.lanes(), self._outbox.count_rejects())
 
     def _probe(self) -> list[str]:
         try:

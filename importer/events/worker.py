@@ -38,10 +38,8 @@ def serve(
     sys.setswitchinterval(SWITCH_SECONDS)
     meters = Meters()
     path = settings.outbox_path
-    with Outbox(path, checked=True) as outbox:
+    with Outbox(path, checked=True, busy_seconds=limits.outbox_seconds) as outbox:
         outbox.configure(lanes)
-        with outbox.transaction() as transaction:
-            transaction.execute(f"PRAGMA busy_timeout = {int(limits.outbox_seconds * 1000)}")
         intake = Intake(outbox, [lane.name for lane in lanes], committed=meters.committed)
         app = App(
             intake=intake,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from importer.errors import OutboxFull
-from importer.events import archive
+from importer.events import archive, own_times
 from importer.events.archive_view import ArchiveView, Query
 from importer.events.event import EVENTS_FORMAT, Event, read_events
 from importer.events.posted import Draft, parse_post
@@ -127,6 +127,25 @@ def test_another_event_of_the_same_id_takes_the_place_and_the_time(
     assert counted(outbox, view) == [(MINUTE, "e", 1)]
 
 
+def test_an_event_in_the_place_of_one_that_was_counted_is_counted_too(outbox: Outbox, view: ArchiveView) -> None:
+    for qty in (1, 2, 2):
+        accept(outbox, event(event_id="mine", qty=qty))
+        archive.count(outbox)
+    assert view.counts(0) == [(MINUTE, "e", 2)]
+
+
+def test_an_event_in_the_place_of_another_is_forgotten_when_its_own_time_has_come(
+    outbox: Outbox, view: ArchiveView
+) -> None:
+    accept(outbox, event(event_id="mine", qty=1))
+    accept(outbox, event(event_id="mine", qty=2), now=NOW + 10**9)
+    assert archive.prune(outbox, before_ns=NOW + 10**9) == 0
+    found = view.find("mine")
+    assert found is not None
+    assert (found["qty"], found["time"]) == (2, "2026-11-22T00:33:55.738123456Z")
+    assert archive.prune(outbox, before_ns=NOW + 10**9 + 1) == 1
+
+
 def test_an_own_now_that_is_another_makes_another_event(outbox: Outbox) -> None:
     accept(outbox, event(event_id="mine", now=1), event(event_id="mine", now=2))
     assert [each.fields["now"] for each in queued(outbox)] == [2]
@@ -213,6 +232,53 @@ def test_events_are_forgotten_a_few_at_once(outbox: Outbox, view: ArchiveView) -
     assert view.total() == 2
 
 
+def times_of(outbox: Outbox, event_id: str) -> list[int]:
+    """Return the times with which an event was queued, beside the whole second that it brought."""
+    return [each.time % 10**9 for each in queued(outbox) if each.event_id == event_id]
+
+
+def test_an_own_time_stays_taken_when_its_event_is_forgotten(outbox: Outbox, view: ArchiveView) -> None:
+    accept(outbox, event(event_id="a", time=1461587388), event(event_id="b", time=1461587388), event(), point())
+    assert archive.prune(outbox, before_ns=NOW + 4, rows=500) == 4
+    accept(outbox, event(event_id="c", time=1461587388), event(event_id="d", time=1461587389))
+    accept(outbox, event(time=1461587388))
+    assert [times_of(outbox, name) for name in "abcd"] == [[0], [1], [2], [0]]
+    assert sorted(each.time for each in queued(outbox))[3] == 1461587388 * 10**9 + 3
+    assert view.total() == 3
+
+
+def test_a_forgotten_event_that_comes_again_has_the_time_that_it_had(outbox: Outbox) -> None:
+    for hour in range(3):
+        now = NOW + hour * 3600 * 10**9
+        accept(outbox, *[event(event_id=name, time=1461587388) for name in ("ba" if hour == 2 else "ab")], now=now)
+        archive.prune(outbox, before_ns=now + 2)
+    assert [times_of(outbox, name) for name in "ab"] == [[0] * 3, [1] * 3]
+
+
+def test_own_times_are_forgotten_a_few_at_once(outbox: Outbox) -> None:
+    accept(outbox, *[event(event_id=f"a{number}", time=1461587388) for number in range(3)])
+    archive.prune(outbox, before_ns=NOW + 3)
+    assert [own_times.prune(outbox, before_ns=NOW + 3, rows=2) for _ in range(3)] == [2, 1, 0]
+    accept(outbox, event(event_id="b", time=1461587388))
+    assert times_of(outbox, "b") == [0]
+
+
+def test_an_event_without_a_time_and_an_id_of_its_own_asks_for_nothing(outbox: Outbox) -> None:
+    statements: list[str] = []
+    outbox._connection.set_trace_callback(statements.append)
+    accept(outbox, event(), event())
+    outbox._connection.set_trace_callback(None)
+    assert len([statement for statement in statements if "INSERT OR REPLACE INTO events" in statement]) == 1
+    assert not [statement for statement in statements if "FROM events" in statement or "own_times" in statement]
+
+
+def test_what_is_newest_is_found_while_another_process_writes(outbox: Outbox, tmp_path: Path) -> None:
+    accept(outbox, event())
+    archive.count(outbox)
+    with Outbox(tmp_path / "stats-service.outbox") as other, other.transaction():
+        assert archive.bound_of_newest(outbox, 1) == MINUTE * 60 * 10**9
+
+
 def test_the_time_that_so_many_events_are_newer_than_is_known_by_the_minute(outbox: Outbox) -> None:
     assert archive.bound_of_newest(outbox, 1) == 0
     for minute in range(3):
@@ -233,11 +299,8 @@ def test_of_a_damaged_file_the_events_are_saved(tmp_path: Path) -> None:
         for number in range(50):
             accept(outbox, *[event(event_id=f"id-{number}-{each}", text="x" * 500) for each in range(20)])
         archive.count(outbox)
-        with outbox.transaction() as transaction:
-            (root,) = transaction.execute("SELECT rootpage FROM sqlite_master WHERE name = 'events_by_key'").fetchone()
-    with path.open("r+b") as file:
-        file.seek((root - 1) * 4096)
-        file.write(b"\xff" * 4096)
+        page = root_page(outbox, "events_by_key")
+    overwrite(path, page)
     with Outbox(path) as outbox:
         assert outbox.damage
         archive.create(outbox)
@@ -248,4 +311,43 @@ def test_of_a_damaged_file_the_events_are_saved(tmp_path: Path) -> None:
         assert sum(events for _, _, events in view.counts(0)) == 1000
         accept(outbox, event(event_id="id-0-0", text="x" * 500))
         assert view.total() == 1000
+        view.close()
+
+
+def root_page(outbox: Outbox, table: str) -> int:
+    with outbox.transaction() as transaction:
+        (root,) = transaction.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", table).fetchone()
+    return int(root)
+
+
+def overwrite(path: Path, page: int) -> None:
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(b"\xff" * 4096)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "kept"),
+    [
+        pytest.param("payloads", NOW + 1, id="payloads are lost, cursors are read"),
+        pytest.param("cursors", NOW + 2, id="cursors are lost"),
+    ],
+)
+def test_after_a_damage_events_that_are_nowhere_else_are_known_as_such(tmp_path: Path, damaged: str, kept: int) -> None:
+    path = tmp_path / "stats-service.outbox"
+    with Outbox(path) as outbox:
+        archive.create(outbox)
+        assert archive.embedded_until(outbox) == 0
+        with outbox.transaction() as transaction:
+            archive.accept(transaction, [event(), event()], [], clock_ns=lambda: NOW)
+        accept(outbox, event(event_id="delivered"))
+        page = root_page(outbox, damaged)
+    overwrite(path, page)
+    with Outbox(path) as outbox:
+        assert "what is new is asked again" in outbox.damage
+        archive.create(outbox)
+        assert archive.embedded_until(outbox) == kept
+        accept(outbox, event(event_id="next"))
+        view = ArchiveView(path)
+        assert view.total() == 4
         view.close()

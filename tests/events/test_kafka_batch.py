@@ -17,7 +17,7 @@ def test_a_batch_is_one_payload_in_the_order_of_its_messages_and_what_is_no_even
     batch = filled()
     assert batch.payload == Payload(b"\n".join(LINES[:3]) + b"\n", 3, EVENTS_FORMAT)
     ((payload, reason),) = batch.rejects
-    assert payload.data == b"poison"
+    assert payload.data == b"poison\n"
     assert reason.startswith("partition 1, offset 3: ")
 
 
@@ -42,3 +42,10 @@ def test_what_the_store_will_not_take_stays_to_be_set_aside_whoever_reads_the_pa
     assert (batch.payload, batch.rejects) == (None, [(part, "too large")])
     batch.set_aside(1)
     assert batch.rejects == []
+
+
+def test_what_is_no_event_is_one_line_that_harms_no_other_when_it_is_tried_again() -> None:
+    batch = Batch()
+    batch.add(0, 0, b'{"event":\r\n{"a":1},\n"time":"x"}\n')
+    batch.add(0, 1, b"")
+    assert [payload.data for payload, _ in batch.rejects] == [b'{"event":  {"a":1}, "time":"x"} \n', b"\n"]

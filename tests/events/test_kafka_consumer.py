@@ -232,7 +232,7 @@ def test_a_message_that_is_no_event_is_set_aside_and_the_others_go_on(
         wait_for_delivery(consumer, 3)
     assert taken(store) == wanted
     ((data, told),) = rejects.kept
-    assert data == poison.encode()
+    assert data == poison.encode() + b"\n"
     assert "offset 1: " in told
     assert reason in told
     assert committed(kafka, topic, topic) == 3

@@ -8,7 +8,7 @@ import pytest
 from importer.errors import SinkUnavailable
 from importer.events import archive, keeper
 from importer.events.event import EVENTS_FORMAT
-from importer.events.keeper import KEPT_SECONDS, MeasuredSink, Pruner
+from importer.events.keeper import KEPT_COUNTS_DAYS, KEPT_SECONDS, MeasuredSink, Pruner
 from importer.events.posted import parse_post
 from importer.outbox import Lane, Outbox
 from importer.points import Payload
@@ -43,8 +43,9 @@ def outbox(tmp_path: Path, clocks: Clocks) -> Iterator[Outbox]:
         yield outbox
 
 
-def accept(outbox: Outbox, clocks: Clocks, *lanes: str, events: int = 1) -> None:
-    body = b'{"event": "e", "uid": "u"}'
+def accept(
+    outbox: Outbox, clocks: Clocks, *lanes: str, events: int = 1, body: bytes = b'{"event": "e", "uid": "u"}'
+) -> None:
     drafts = [draft for _ in range(events) for draft in parse_post(body).drafts]
     with outbox.transaction() as transaction:
         archive.accept(transaction, drafts, lanes, clock_ns=lambda: clocks.ns)
@@ -54,9 +55,9 @@ def deliver(outbox: Outbox) -> None:
     outbox.delivered(*outbox.next_payloads(LANE, points=10**6))
 
 
-def kept(outbox: Outbox) -> int:
+def kept(outbox: Outbox, table: str = "events") -> int:
     with outbox.transaction() as transaction:
-        (count,) = transaction.execute("SELECT count(*) FROM events").fetchone()
+        (count,) = transaction.execute(f"SELECT count(*) FROM {table}").fetchone()
     return int(count)
 
 
@@ -64,7 +65,7 @@ def pruner(outbox: Outbox, clocks: Clocks, *, retention_days: int = 0, has_store
     return Pruner(
         outbox,
         retention_days=retention_days,
-        has_stores=has_stores,
+        lanes=[LANE] if has_stores else [],
         clock=clocks.seconds,
         clock_ns=lambda: clocks.ns,
     )
@@ -113,6 +114,16 @@ def test_what_waits_for_its_store_is_never_forgotten(outbox: Outbox, clocks: Clo
     assert kept(outbox) == 0
 
 
+def test_what_waits_for_a_store_that_is_gone_waits_there_alone(outbox: Outbox, clocks: Clocks) -> None:
+    accept(outbox, clocks, "memory://gone")
+    accept(outbox, clocks, LANE)
+    deliver(outbox)
+    clocks.ns += DAY
+    pruner(outbox, clocks, has_stores=True).turn()
+    assert kept(outbox) == 0
+    assert outbox.oldest("memory://gone") is not None
+
+
 def test_what_was_accepted_when_there_was_no_store_stays(outbox: Outbox, clocks: Clocks) -> None:
     accept(outbox, clocks, events=3)
     clocks.ns += SECOND
@@ -151,6 +162,34 @@ def test_of_very_many_that_a_store_has_the_older_go_at_once(
     archive.count(outbox)
     pruner(outbox, clocks, has_stores=True).turn()
     assert kept(outbox) == 12
+
+
+def test_what_was_accepted_when_there_was_no_store_outlives_the_cursors(outbox: Outbox, clocks: Clocks) -> None:
+    accept(outbox, clocks, events=3)
+    with outbox.transaction() as transaction:
+        transaction.execute("DELETE FROM cursors")
+    archive.create(outbox)
+    clocks.ns += SECOND
+    accept(outbox, clocks, LANE)
+    deliver(outbox)
+    clocks.ns += DAY
+    pruner(outbox, clocks, has_stores=True).turn()
+    assert kept(outbox) == 3
+
+
+def test_the_times_that_events_brought_stay_as_long_as_counts(
+    outbox: Outbox, clocks: Clocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "TURN_EVENTS", 1_000)
+    accept(outbox, clocks, LANE, events=1_600, body=b'{"event": "e", "uid": "u", "time": 1461587388}')
+    deliver(outbox)
+    own = pruner(outbox, clocks, has_stores=True)
+    left = []
+    for wait in (2 * KEPT_SECONDS * SECOND, 0, KEPT_COUNTS_DAYS * DAY - 3 * KEPT_SECONDS * SECOND, DAY, 0):
+        clocks.ns += wait
+        own.turn()
+        left.append((kept(outbox), kept(outbox, "own_times")))
+    assert left == [(600, 1_000), (0, 1_600), (0, 1_600), (0, 600), (0, 0)]
 
 
 def test_a_turn_is_due_from_time_to_time(outbox: Outbox, clocks: Clocks) -> None:

@@ -2,16 +2,14 @@
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
 import sqlite3
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import pytest
@@ -19,12 +17,12 @@ import pytest
 from importer import __version__
 from importer.events.tokens import generate_pair
 from tests.commands import ROOT, TIMEOUT_SECONDS
+from tests.events.poster import posting
 from tests.events.service_site import (
     EVENT,
     PAIR,
     TOKEN,
     WAIT_SECONDS,
-    Service,
     Site,
     ask,
     read_all,
@@ -61,6 +59,15 @@ def test_a_port_that_is_taken_is_told_in_one_line(site: Site) -> None:
     assert code == 1
     assert said.count("\n") == 1
     assert f"port {site.port}" in said
+
+
+@pytest.mark.parametrize("host", ["x" * 64, "nowhere.invalid", "192.0.2.1"])
+def test_an_address_that_cannot_be_had_is_told_in_one_line(site: Site, host: str) -> None:
+    site.config.write_text(site.config.read_text().replace("host = 127.0.0.1", f"host = {host}"))
+    code, said = ended(site, "-c", site.config)
+    assert code == 1
+    assert said.count("\n") == 1
+    assert f"{site.config}: host {host}, port 0: " in said
 
 
 @pytest.mark.parametrize(
@@ -125,6 +132,27 @@ def test_the_service_ends_with_0_when_it_is_told_to(site: Site, number: int) -> 
         service.signal(number)
         assert service.wait() == 0
         assert "Traceback" not in service.log.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_processes_is_no_death_of_one(site: Site, number: int) -> None:
+    leader = "import os, sys; os.setsid(); os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    with site.running("-c", leader, ROOT / "bin" / "stats-service", "-c", site.config) as service:
+        service.posted()
+        os.killpg(service.process.pid, number)
+        assert service.wait() == 0
+        assert "process died" not in service.log.text
+        assert "Traceback" not in service.log.text
+
+
+def test_the_keyboard_is_the_business_of_the_supervisor(site: Site) -> None:
+    with site.running() as service:
+        for pid in (*service.pids("keeper"), *service.pids("worker")):
+            os.kill(pid, signal.SIGINT)  # ignored from the start on: it is not even kept for later
+            status = Path(f"/proc/{pid}/status").read_text()
+            (ignored,) = re.findall(r"^SigIgn:\s*(\w+)$", status, re.MULTILINE)
+            assert int(ignored, 16) & 1 << (signal.SIGINT - 1)
+        service.posted()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -340,59 +368,3 @@ def file_size_limit(pid: int, size: int) -> Iterator[None]:
         yield
     finally:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@dataclass
-class Poster:
-    """Posts events over connections that stay, as fast as they are answered."""
-
-    port: int
-    ids: list[str] = field(default_factory=list)
-    failures: list[object] = field(default_factory=list)
-    _changed: threading.Condition = field(default_factory=threading.Condition)
-    _stop: threading.Event = field(default_factory=threading.Event)
-    _threads: list[threading.Thread] = field(default_factory=list)
-
-    def start(self, connections: int) -> None:
-        self._threads = [threading.Thread(target=self._post) for _ in range(connections)]
-        for thread in self._threads:
-            thread.start()
-
-    def wait_for(self, more: int) -> None:
-        """Wait until so many more events were answered, or nobody posts any more."""
-        with self._changed:
-            target = len(self.ids) + more
-            assert self._changed.wait_for(lambda: len(self.ids) >= target or self.failures, WAIT_SECONDS)
-
-    def stop(self) -> list[str]:
-        """Return the ids that were answered, in the end."""
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(WAIT_SECONDS)
-        return self.ids
-
-    def _post(self) -> None:
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=WAIT_SECONDS)) as connection:
-            while not self._stop.is_set():
-                try:
-                    reply = ask(connection, "POST", "/log/event/", {"event": "load", "uid": "u"})
-                except (OSError, HTTPException) as error:
-                    self._note(self.failures, error)
-                    return
-                self._note(self.ids if reply.status == 200 else self.failures, reply.json())
-
-    def _note(self, notes: list[object] | list[str], note: object) -> None:
-        with self._changed:
-            notes.append(note)  # type: ignore[arg-type]
-            self._changed.notify_all()
-
-
-@contextmanager
-def posting(service: Service, *, connections: int = 2) -> Iterator[Poster]:
-    """Give somebody who posts while the block lasts."""
-    poster = Poster(service.port)
-    poster.start(connections)
-    try:
-        yield poster
-    finally:
-        poster.stop()
