@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from importer.errors import PartlyRejected, Rejected
-from importer.events.event import EVENTS_FORMAT, Event, read_event
-from importer.events.influxdb_batch import Entry, Refused, beyond_retention, lines_refused, tag_at_limit
+from importer.events.event import EVENTS_FORMAT, read_event
+from importer.events.influxdb_batch import Entry, Refused, TagMemory, beyond_retention, lines_refused, tag_at_limit
 from importer.events.influxdb_lines import Row, RowMaker, format_rows
-from importer.events.influxdb_types import MAX_REMEMBERED, KnownTypes
+from importer.events.influxdb_types import KnownTypes
 from importer.events.tags import TagRule
 from importer.http_client import HttpClient, RetryPolicy, base_url
 from importer.points import Payload
@@ -54,8 +54,7 @@ class EventInfluxdbSink(Sink):
         self._api = InfluxdbApi(self.lane, client, target=target, credentials=credentials, precision="ns")
         self._maker = RowMaker(table, tags, distinct=api == "v3")
         self._types = KnownTypes()
-        self._full_tags: dict[tuple[str, str], int] = {}
-        """(measurement, tag) -> the time of the last event that was tried with a new value of it."""
+        self._tags = TagMemory()
         self._line_ends = True
         """Whether InfluxDB takes a text with line ends; most do."""
 
@@ -71,6 +70,7 @@ class EventInfluxdbSink(Sink):
         entries = self._entries(payload.data, refused)
         for batch in batches(entries, JOINED_POINTS):
             self._write(batch, refused)
+        self._tags.done(entries)
         if refused.parts:
             raise PartlyRejected(self.lane, refused.parts)
 
@@ -100,14 +100,8 @@ class EventInfluxdbSink(Sink):
             except ValueError as error:
                 refused.add(line, f"the kept line is damaged: {error}")
             else:
-                entries.append(Entry(event, line, self._tags_at_limit(event)))
+                entries.append(self._tags.entry(event, line, self._maker.measurement(event)))
         return entries
-
-    def _tags_at_limit(self, event: Event) -> set[str]:
-        if not self._full_tags:
-            return set()
-        measurement = self._maker.measurement(event)
-        return {tag for (where, tag), last in self._full_tags.items() if where == measurement and event.time > last}
 
     def _write(self, entries: Sequence[Entry], refused: Refused) -> None:
         """Write lines until InfluxDB has all that it can take of them."""
@@ -133,19 +127,26 @@ class EventInfluxdbSink(Sink):
             self._divide(entries, refused, refusal)
 
     def _row(self, entry: Entry) -> Row:
-        return self._types.fit(self._maker.row(entry.event, without=entry.without))
+        row = self._types.fit(self._maker.row(entry.event, without=entry.without))
+        entry.note_sent(row)
+        return row
 
     def _send(self, rows: Sequence[Row], *, line_ends: bool) -> None:
         self._api.write(format_rows(rows, line_ends=line_ends))
 
     def _divide(self, entries: Sequence[Entry], refused: Refused, refusal: Rejected) -> None:
-        """Write each half of the lines by itself; one alone is at fault."""
+        """Write each half of the lines by itself; one alone is at fault.
+
+        By their times: 1.x keeps the types of each shard, which is a week or so, apart. Where two of them are at odds
+        over a field, lines that lie in one shard pass together, whatever the other one demands.
+        """
         if len(entries) == 1:
             refused.add(entries[0].line, refusal.reason)
             return
-        middle = len(entries) // 2
-        self._write(entries[:middle], refused)
-        self._write(entries[middle:], refused)
+        by_time = sorted(entries, key=lambda entry: entry.event.time)
+        middle = len(by_time) // 2
+        self._write(by_time[:middle], refused)
+        self._write(by_time[middle:], refused)
 
     def _learn(self, refusal: LinesRefused, entries: Sequence[Entry], rows: Sequence[Row]) -> set[object]:
         """Return what was learnt of a refusal, for which the same lines, made anew, may pass; maybe nothing."""
@@ -160,17 +161,18 @@ class EventInfluxdbSink(Sink):
     def _drop_tag(self, measurement: str, tag: str, refusal: LinesRefused, entries: Sequence[Entry]) -> bool:
         """Let a text be a field alone where a tag can have no other value, and return whether it was done for these.
 
-        Not for lines that may be stored already, with the tag: they would then be there twice.
+        Not for lines that may be stored already, with the tag: they would then be there twice. An answer counts each
+        line once (influxd 1.6.7, 2026-11-28), also one that was taken before with its fields in another form; only
+        one alone is surely refused for its tag, of which InfluxDB then does not have this value.
         """
-        if len(self._full_tags) >= MAX_REMEMBERED:
-            self._full_tags.clear()
-        last = max(entry.event.time for entry in entries)
-        self._full_tags.setdefault((measurement, tag), last)
+        self._tags.add(measurement, tag)
         if lines_refused(refusal) != len(entries):
             return False
-        for entry in entries:
-            if self._maker.measurement(entry.event) == measurement:
-                entry.without.add(tag)
+        concerned = [entry for entry in entries if self._maker.measurement(entry.event) == measurement]
+        if len(entries) > 1 and any(entry.changed for entry in concerned):
+            return False
+        for entry in concerned:
+            entry.drop_tag(tag)
         return True
 
     def _send_without_line_ends(self, rows: Sequence[Row]) -> bool:

@@ -1,7 +1,10 @@
 """What InfluxDB has told of its columns by refusing lines, and rows made to fit.
 
 A field keeps the type of its first value, so that an event with another one is refused. Its value is converted where
-that loses nothing, and otherwise stored under the field's name and its own type, such as `v_string`.
+that loses nothing, and otherwise stored under the field's name and its own type, such as `v_string`. The tags stay as
+they are, whatever becomes of a field that has the name of one: lines of the same request may be stored already, and
+with other tags they would be there twice. InfluxDB 3 alone, where a column is a tag or a field, wants it otherwise; it
+takes no line that has it wrong.
 """
 
 import re
@@ -50,13 +53,15 @@ class Lesson(NamedTuple):
     measurement: str
     name: str
     kind: str
+    is_column: bool = False
+    """Whether the name is that of a tag or a field, not of both, as in InfluxDB 3."""
 
 
 class KnownTypes:
     """The columns that were found to have another type than was sent; when they are too many, all are forgotten."""
 
     def __init__(self) -> None:
-        self._kinds: dict[str, dict[str, str]] = {}
+        self._lessons: dict[str, dict[str, Lesson]] = {}
         """By measurement and name."""
 
     def learn(self, complaints: Iterable[Complaint], rows: Sequence[Row]) -> set[tuple[str, str]]:
@@ -70,19 +75,16 @@ class KnownTypes:
 
     def fit(self, row: Row) -> Row:
         """Make a row fit to what is known, and return it."""
-        if row.measurement in self._kinds:
-            for name in [name for name in row.tags if (kind := self._kind(row, name)) and kind != TAG]:
-                row.demote([name])
-            for name in [name for name in row.fields if self._kind(row, name)]:
+        if lessons := self._lessons.get(row.measurement):
+            row.demote([name for name in row.tags if name in lessons and _is_no_tag(lessons[name])])
+            for name in [name for name in row.fields if name in lessons]:
                 self._place(row, name, row.fields.pop(name))
         return row
 
-    def _kind(self, row: Row, name: str) -> str | None:
-        return self._kinds[row.measurement].get(name)
-
     def _place(self, row: Row, name: str, value: Value) -> None:
         """Put a value where it can be: under its name, or else one made of that and its own type."""
-        kind = self._kind(row, name)
+        lesson = self._lessons[row.measurement].get(name)
+        kind = lesson.kind if lesson else None
         if kind == TAG and name not in row.tags and can_be_tag(str(value)):
             row.tags[name] = str(value)
             return
@@ -93,9 +95,13 @@ class KnownTypes:
             row.fields[name if name not in row.fields else free_name(name, row.fields)] = fitting
 
     def _remember(self, lesson: Lesson) -> None:
-        if sum(map(len, self._kinds.values())) >= MAX_REMEMBERED:
-            self._kinds.clear()
-        self._kinds.setdefault(lesson.measurement, {})[lesson.name] = lesson.kind
+        if sum(map(len, self._lessons.values())) >= MAX_REMEMBERED:
+            self._lessons.clear()
+        self._lessons.setdefault(lesson.measurement, {})[lesson.name] = lesson
+
+
+def _is_no_tag(lesson: Lesson) -> bool:
+    return lesson.is_column and lesson.kind != TAG
 
 
 def converted(value: Value, kind: str) -> Value | None:
@@ -131,6 +137,6 @@ def _lessons(complaint: Complaint, rows: Sequence[Row]) -> Iterator[Lesson]:
         return  # InfluxDB 3 names the column alone
     measurement = rows[complaint.line].measurement
     if match := _CONFLICT_OF_3.search(complaint.text):
-        yield Lesson(measurement, match["name"], _KINDS.get(match["kind"], match["kind"]))
+        yield Lesson(measurement, match["name"], _KINDS.get(match["kind"], match["kind"]), is_column=True)
     elif match := _NEW_TAG_OF_3.search(complaint.text):
-        yield Lesson(measurement, match["name"], FIELD)
+        yield Lesson(measurement, match["name"], FIELD, is_column=True)

@@ -221,6 +221,17 @@ def test_a_payload_of_many_types_costs_few_requests(influxdb: Influxdb, build: B
     assert _writes(influxdb) - before <= 5
 
 
+def test_shards_that_are_at_odds_over_a_type_cost_few_requests(influxdb: Influxdb, build: Build) -> None:
+    sink = build("event")
+    month = 30 * 86_400 * 10**9
+    sink.deliver(payload(event(0, v=1), event(-month, v=1.5)))
+    sent = [event(number - month * (number % 2), v=number + number % 3 / 2) for number in range(1, 1001)]
+    before = _writes(influxdb)
+    sink.deliver(payload(*sent))
+    assert count(influxdb) == 1002
+    assert _writes(influxdb) - before <= 60
+
+
 def _writes(server: Influxdb) -> int:
     for series in server.query("SHOW STATS FOR 'httpd'"):
         return int(dict(zip(series["columns"], series["values"][0], strict=True))["writeReq"])

@@ -224,6 +224,63 @@ def test_an_outage_amid_the_search_for_a_bad_line_keeps_everything(simulator: In
     assert stored(simulator).keys() == set(range(100))
 
 
+def at_limit(dropped: int) -> Answer:
+    reason = 'max-values-per-tag limit exceeded (9/9): measurement="analytics" tag="uid" value="u"'
+    return Answer.json({"error": f"partial write: {reason} dropped={dropped}"}, status=400)
+
+
+def tagged(simulator: InfluxdbSimulator) -> dict[int, set[str]]:
+    """Return number -> the names of its tags."""
+    assert len(simulator.points) == len(stored(simulator))
+    return {point.nanoseconds - NOW: set(dict(point.tags)) for point in simulator.points}
+
+
+def test_events_that_may_be_stored_keep_their_tags_after_an_outage(simulator: InfluxdbSimulator) -> None:
+    sink = sink_for(simulator)
+    simulator.fail(at_limit(1))
+    simulator.fail(Answer.json({"error": "timeout"}, status=503), times=2)
+    with pytest.raises(SinkUnavailable):
+        sink.deliver(payload(event(1), event(2)))
+    sink.deliver(payload(event(1), event(2), event(3)))
+    sink.deliver(payload(event(2), event(4)))
+    assert tagged(simulator) == {1: {"event", "uid"}, 2: {"event", "uid"}, 3: {"event"}, 4: {"event"}}
+
+
+@pytest.mark.parametrize("generation", ["v1", "v2"], indirect=True)
+def test_a_number_in_a_key_that_is_a_tag_makes_no_event_two_points(
+    generation: tuple[InfluxdbSimulator, EventInfluxdbSink],
+) -> None:
+    simulator, sink = generation
+    sink.deliver(payload(event(1, uid="aaa")))
+    sink.deliver(payload(event(2, uid=7), event(3, uid="bbb")))
+    sink.deliver(payload(event(4, uid="ccc"), event(5, uid=8.5)))
+    assert tagged(simulator) == {number: {"event"} if number in (2, 5) else {"event", "uid"} for number in range(1, 6)}
+    assert [str(stored(simulator)[number]["uid"]) for number in range(1, 6)] == ["aaa", "7", "bbb", "ccc", "8.5"]
+
+
+def test_an_event_that_may_be_stored_in_another_form_keeps_its_tags(simulator: InfluxdbSimulator) -> None:
+    reason = 'field type conflict: input field "v" on measurement "analytics" is type integer, already exists as type'
+    simulator.fail(Answer.json({"error": f"partial write: {reason} float dropped=1"}, status=400))
+    simulator.fail(at_limit(2))
+    sink_for(simulator).deliver(payload(event(1, v=1), event(2)))
+    assert tagged(simulator) == {1: {"event", "uid"}, 2: {"event", "uid"}}
+
+
+def test_events_of_which_none_is_stored_go_without_the_tag_together(simulator: InfluxdbSimulator) -> None:
+    simulator.fail(at_limit(2))
+    sink_for(simulator).deliver(payload(event(1), event(2)))
+    assert tagged(simulator) == {1: {"event"}, 2: {"event"}}
+    assert len(simulator.requests) == 2
+
+
+def test_a_posted_name_that_tells_of_the_retention_sets_nothing_aside(simulator: InfluxdbSimulator) -> None:
+    name = "points beyond retention policy dropped=2"
+    sink = sink_for(simulator)
+    for number, value in enumerate((1, 1.5, 2)):
+        sink.deliver(payload(event(number, **{name: value})))
+    assert stored(simulator).keys() == {0, 1, 2}
+
+
 def test_an_empty_200_is_a_delivery_and_a_page_is_none(simulator: InfluxdbSimulator) -> None:
     simulator.fail(Answer(200))
     sink_for(simulator).deliver(payload(event(1)))

@@ -59,6 +59,14 @@ def test_the_other_name_may_have_a_type_of_its_own_too() -> None:
     }
 
 
+@pytest.mark.parametrize("kind", ["string", "float", "integer", "boolean", "unsigned"])
+@pytest.mark.parametrize("value", ["text", 3, 2.5, True])
+def test_a_tag_stays_whatever_becomes_of_the_field_of_its_name(kind: str, value: Value) -> None:
+    known = KnownTypes()
+    known.learn([conflict("v", kind)], [])
+    assert known.fit(row({"v": value, "w": 1}, {"v": "x", "u": "y"})).tags == {"v": "x", "u": "y"}
+
+
 def test_names_may_hold_what_messages_are_made_of() -> None:
     known = KnownTypes()
     name, measurement = 'a "b" is type x', "two\nlines"
