@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Self
 
 from importer.errors import ImporterError, SinkRefused, SinkUnavailable
-from importer.lane import Lane, LaneReport
-from importer.outbox import Outbox
+from importer.lane import Lane, LaneReport, ignore
+from importer.outbox import Outbox, Stored
 from importer.parallel import DaemonExecutor
 from importer.sinks.base import Sink
 
@@ -127,6 +127,7 @@ class Delivery:
         sinks: Iterable[Sink],
         *,
         stop: threading.Event,
+        delivered: Callable[[Stored], None] = ignore,
         tries_again: bool = True,
         retries_refused: bool = False,
         backoff_base_seconds: float = BACKOFF_BASE_SECONDS,
@@ -134,8 +135,9 @@ class Delivery:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._outbox = outbox
+        """`delivered` is told of each delivery the oldest payload in it, in the thread of its lane."""
         self._stop = stop
+        self._lane = partial(Lane, outbox, delivered=delivered, clock=clock)
         self._tries_again = tries_again
         self._backoff = partial(
             Backoff,
@@ -235,7 +237,7 @@ class Delivery:
         return [report for report in reports if report is not None]
 
     def _work_for(self, sink: Sink) -> _Work:
-        return _Work(Lane(self._outbox, sink, clock=self._clock), self._backoff())
+        return _Work(self._lane(sink), self._backoff())
 
     def _chosen(self, lanes: Collection[str] | None) -> list[_Work]:
         return [work for name, work in self._works.items() if lanes is None or name in lanes]

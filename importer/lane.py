@@ -79,11 +79,24 @@ class Pace:
         return max(0.0, -self._credit / self._points_per_second)
 
 
+def ignore(_oldest: Stored) -> None:
+    """Take no notice of a delivery."""
+
+
 class Lane:
     """Delivers the payloads of one destination, oldest first."""
 
-    def __init__(self, outbox: Outbox, sink: Sink, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        sink: Sink,
+        *,
+        delivered: Callable[[Stored], None] = ignore,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`delivered` is told of each delivery the oldest payload in it."""
         self.sink = sink
+        self._delivered = delivered
         self._outbox = outbox
         self._stop = threading.Event()
         self._clock = clock
@@ -158,6 +171,7 @@ class Lane:
             logger.exception("sink failed: lane=%s", self.sink.lane)
             return _bug(self.sink, error)
         self._outbox.delivered(*payloads)
+        self._delivered(payloads[0])
         tally.delivered += len(payloads)
         tally.points += sum(stored.payload.points for stored in payloads)
         return None

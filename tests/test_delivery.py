@@ -734,6 +734,20 @@ def test_the_parts_that_a_destination_can_never_take_are_set_aside_alone(outbox:
     assert taken(sink) == ["bc"]
 
 
+def test_of_each_delivery_the_oldest_payload_is_told(outbox: Outbox, stop: threading.Event) -> None:
+    add(outbox, A, "a", "b", "c")
+    told: list[bytes] = []
+    answers = [unavailable(), Rejected(A, "together"), None, Rejected(A, "alone")]
+    sink = Joining(A, answers=answers)
+    deliveries = Delivery(
+        outbox, [sink], stop=stop, clock=FakeClock(), delivered=lambda oldest: told.append(oldest.payload.data)
+    )
+    with deliveries as delivery:
+        for _ in range(2):
+            delivery.deliver_now()
+    assert told == [b"a", b"c"]
+
+
 # ---- a service that nobody restarts
 
 

@@ -9,11 +9,9 @@ from importer.delivery import Delivery
 from importer.errors import ExitCode, OutboxError
 from importer.events import archive, own_times
 from importer.events.config import Settings
-from importer.events.event import read_event
 from importer.events.history import History
 from importer.events.meters import Meters
 from importer.outbox import Lane, Outbox
-from importer.points import Payload
 from importer.service import Signals
 from importer.sinks.base import Sink
 
@@ -37,12 +35,12 @@ def keep(settings: Settings, sinks: Sequence[Sink], *, ready: Callable[[], None]
     """Deliver and prune until SIGTERM. Raises OutboxError if the outbox cannot be used to begin with."""
     meters = Meters()
     with Signals(is_child=True) as signals, Outbox(settings.outbox_path, checked=True) as outbox:
-        measured = [MeasuredSink(sink, meters.delivery_seconds.observe) for sink in sinks]
         outbox.configure(Lane(sink.lane, sink.family, settings.outbox_max_bytes) for sink in sinks)
         delivery = Delivery(
             outbox,
-            measured,
+            sinks,
             stop=signals.stop,
+            delivered=lambda oldest: meters.delivery_seconds.observe(max(0.0, time.time() - oldest.created)),
             backoff_base_seconds=settings.flush_seconds,
             backoff_limit_seconds=settings.retry_max_seconds,
             retries_refused=True,
@@ -56,39 +54,6 @@ def keep(settings: Settings, sinks: Sequence[Sink], *, ready: Callable[[], None]
                 pruner.turn()
                 signals.stop.wait(settings.flush_seconds)
     return ExitCode.OK
-
-
-class MeasuredSink(Sink):
-    """A sink that tells of each delivery how many seconds after its acceptance the oldest event was delivered."""
-
-    def __init__(
-        self, sink: Sink, delivered: Callable[[float], None], *, clock_ns: Callable[[], int] = time.time_ns
-    ) -> None:
-        super().__init__(sink.lane)
-        self.family = sink.family
-        self.joined_points = sink.joined_points
-        self.outbox_max_bytes = sink.outbox_max_bytes
-        self._sink = sink
-        self._delivered = delivered
-        self._clock_ns = clock_ns
-
-    def deliver(self, payload: Payload) -> None:
-        """Deliver a payload, as the sink does."""
-        self._sink.deliver(payload)
-        accepted = read_event(payload.data[: payload.data.index(b"\n")]).time
-        self._delivered(max(0, self._clock_ns() - accepted) / 1e9)
-
-    def check(self) -> str:
-        """Return what the sink says."""
-        return self._sink.check()
-
-    def stop(self) -> None:
-        """Cut short what the sink waits for."""
-        self._sink.stop()
-
-    def close(self) -> None:
-        """Close the sink."""
-        self._sink.close()
 
 
 class Pruner:

@@ -5,14 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from importer.errors import SinkUnavailable
 from importer.events import archive, keeper
-from importer.events.event import EVENTS_FORMAT
-from importer.events.keeper import KEPT_COUNTS_DAYS, KEPT_SECONDS, MeasuredSink, Pruner
+from importer.events.keeper import KEPT_COUNTS_DAYS, KEPT_SECONDS, Pruner
 from importer.events.posted import parse_post
 from importer.outbox import Lane, Outbox
-from importer.points import Payload
-from tests.doubles import MemorySink, unavailable
 
 LANE = "memory://store"
 NOW = 1_795_307_635 * 10**9
@@ -203,17 +199,3 @@ def test_a_turn_is_due_from_time_to_time(outbox: Outbox, clocks: Clocks) -> None
     clocks.ns += 5 * SECOND
     own.turn()
     assert kept(outbox) == 0
-
-
-def test_a_delivery_tells_how_old_its_oldest_event_was() -> None:
-    told: list[float] = []
-    inner = MemorySink(LANE, answers=[unavailable()])
-    sink = MeasuredSink(inner, told.append, clock_ns=lambda: NOW + 3 * SECOND)
-    payload = Payload(b'{"time":%d,"event":{}}\n{"time":%d,"event":{}}\n' % (NOW, NOW + 1), 2, EVENTS_FORMAT)
-    with pytest.raises(SinkUnavailable):
-        sink.deliver(payload)
-    sink.deliver(payload)
-    assert told == [3.0]
-    assert inner.taken == [payload]
-    sink.close()
-    assert inner.closed
