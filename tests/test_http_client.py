@@ -2,6 +2,7 @@ import errno
 import gc
 import json
 import logging
+import re
 import socket
 import subprocess
 import sys
@@ -351,7 +352,8 @@ def test_no_answer_is_asked_for_again(client_for: Callable[..., HttpClient]) -> 
 def test_all_tries_together_end_in_time(client_for: Callable[..., HttpClient]) -> None:
     with ScriptServer(says_then_hangs()) as server:
         client = client_for(server.url, retries=RetryPolicy(extra_attempts=99))
-        assert failure(client, within_seconds=0.3).reason == "no answer within 0.3 s"
+        told = failure(client, within_seconds=0.3).reason
+        assert re.fullmatch(r"no answer within 0\.(3|[012]\d*) s", told), told  # what is left for the last try
         assert server.accepted == 1
 
 
