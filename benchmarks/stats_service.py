@@ -168,7 +168,7 @@ def _resident_mib(pid: int) -> float:
 
 def _delivery(directory: Path, pair: TokenPair, influxdb: Influxdb) -> Iterator[Figure]:
     """Tell how long after a run of full load InfluxDB has every event, in the same two cores."""
-    influxdb.query("CREATE DATABASE stats")
+    influxdb.query('CREATE DATABASE "stats"')
     store = f"influxdb.url = {influxdb.url}\ninfluxdb.db = stats\nstats_service.tags = event app_node\n"
     with _service(directory, pair, store) as (url, _):
         busy = _asked(f"{url}/log/event", json.dumps(_EVENT), _headers(pair))
