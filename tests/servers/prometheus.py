@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Collection, Mapping
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers.process import MINIMAL_ENVIRONMENT, Server, free_port, wait_until
+from tests.servers.process import MINIMAL_ENVIRONMENT, START_SECONDS, Server, free_port, wait_until
 
 CONFIGURATION = """\
 global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}
@@ -74,6 +75,18 @@ class Prometheus(Server):
             f"--web.listen-address={self.host}:{self.http_port}",
             "--log.level=warn",
         ]
+
+    def start(self) -> None:
+        """Start it and return once it can be asked: it listens before that, and answers 503. Raises ServerFailed."""
+        super().start()
+        wait_until(self._can_be_asked, lambda: "Prometheus is not ready", deadline_seconds=START_SECONDS)
+
+    def _can_be_asked(self) -> bool:
+        try:
+            get(f"http://{self.host}:{self.http_port}/-/ready")
+        except urllib.error.HTTPError:
+            return False
+        return True
 
     def query(self, expression: str) -> dict[Key, float]:
         """Return what an expression is now, without the labels of the target."""
