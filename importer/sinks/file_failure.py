@@ -38,6 +38,6 @@ def lock_file(descriptor: int, lane: str, *, timeout_seconds: float = LOCK_SECON
             if time.monotonic() >= gives_up_at:
                 reason = f"another process has kept it locked for {timeout_seconds:g} s"
                 raise SinkUnavailable(lane, reason) from error
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_POLL_SECONDS)  # the kernel's own wait for a lock has no limit of time
         else:
             return
