@@ -15,13 +15,13 @@ from importer import __version__
 from importer.errors import OutboxError, OutboxFull, SinkError
 from importer.events.archive_view import ArchiveView, Query
 from importer.events.authorization import Authorizer, Forbidden
-from importer.events.http import ENDING, RETRY_AFTER, Answer, HttpError, Request, json_answer
 from importer.events.intake import Intake
 from importer.events.listing import Window, asks_store, merge, read_query
 from importer.events.meters import Meters
 from importer.events.pages import PATHS, page_file
 from importer.events.posted import BadPost, parse_post
 from importer.events.vitals import Vitals
+from importer.http_server.message import ENDING, RETRY_AFTER, Answer, HttpError, Request, json_answer
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,7 @@ class App:
             handler, parameter = self._route(request)
             return await handler(request, parameter)
         except asyncio.CancelledError:  # the grace of a process that ends is over
-            return ENDING.answer()
+            return self.failure(ENDING)
         except (HttpError, Forbidden, BadPost, OutboxError, SinkError) as error:
             return self._excuse(request, error)
         except Exception as bug:  # it costs this request alone
@@ -133,21 +133,26 @@ class App:
             return self._excuse(request, error)
         return None
 
+    def failure(self, error: HttpError) -> Answer:
+        """Return the answer of the specification, 2.1."""
+        content = {"success": False, "data": None, "message": error.message}
+        return json_answer(content, status=error.status, headers=error.headers)
+
     def _excuse(self, request: Request, error: Exception) -> Answer:
         """Return the answer to a request that has failed, and count it."""
         match error:
             case HttpError():
-                reason, answer = str(error.status), error.answer()
+                reason, answer = str(error.status), self.failure(error)
             case Forbidden():
                 logger.info("forbidden: method=%s path=%.200r: %s", request.method, request.path, error.reason)
                 reason, answer = "forbidden", _FORBIDDEN
             case BadPost():
-                reason, answer = "invalid", HttpError(400, error.reason).answer()
+                reason, answer = "invalid", self.failure(HttpError(400, error.reason))
             case OutboxError() | SinkError():
                 self._tell(f"answered with 503: {error}")
-                reason, answer = "unavailable", HttpError(503, _public(error), headers=RETRY_AFTER).answer()
+                reason, answer = "unavailable", self.failure(HttpError(503, _public(error), headers=RETRY_AFTER))
             case _:
-                reason, answer = "error", HttpError(500, "an internal error; the log has it").answer()
+                reason, answer = "error", self.failure(HttpError(500, "an internal error; the log has it"))
         self._meters.rejected.labels(reason).inc()
         return answer
 

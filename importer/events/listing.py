@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from importer.events.archive_view import MAX_LISTED, Query
 from importer.events.event_time import format_time, parse_time
-from importer.events.http import HttpError
+from importer.http_server.message import HttpError
 
 DEFAULT_LISTED = 100
 MAX_NAMES = 50

@@ -3,7 +3,7 @@
 from functools import cache
 from importlib.resources import files
 
-from importer.events.http import Answer
+from importer.http_server.message import Answer
 
 _SCRIPT = b"text/javascript; charset=utf-8"
 _FILES = {

@@ -16,11 +16,11 @@ from importer.events.config import Settings, configure_logging, log_warnings, re
 from importer.events.config_file import load_ini_file
 from importer.events.generation import Plan, Ready, Role
 from importer.events.keeper import keep
-from importer.events.limits import Limits
+from importer.events.limits import ServiceLimits
 from importer.events.meters import shared_between_processes
-from importer.events.server import BACKLOG
 from importer.events.supervisor import Supervisor
 from importer.events.worker import serve
+from importer.http_server.server import BACKLOG
 from importer.outbox import Lane, Outbox
 from importer.service import Notifier
 from importer.sinks.base import Sink
@@ -42,7 +42,7 @@ class AddressError(ImporterError):
         super().__init__(f"{settings.path}: host {settings.host}, port {settings.port}: {reason}")
 
 
-def run_service(settings: Settings, *, limits: Limits = Limits()) -> ExitCode:  # noqa: B008 - frozen
+def run_service(settings: Settings, *, limits: ServiceLimits = ServiceLimits()) -> ExitCode:  # noqa: B008 - frozen
     """Serve until SIGTERM or SIGINT. Raises ImporterError."""
     _raise_file_limit()
     with _listen(settings) as listener, shared_between_processes(settings.state_dir):
@@ -56,7 +56,7 @@ def run_service(settings: Settings, *, limits: Limits = Limits()) -> ExitCode:  
 class _Plans:
     """What the configuration asks for, as it is at the start and at each reload."""
 
-    def __init__(self, settings: Settings, listener: socket.socket, limits: Limits) -> None:
+    def __init__(self, settings: Settings, listener: socket.socket, limits: ServiceLimits) -> None:
         self._settings = settings
         self._listener = listener
         self._limits = limits

@@ -14,11 +14,11 @@ from importer.events.archive_view import ArchiveView
 from importer.events.authorization import Authorizer
 from importer.events.config import Settings, store_of
 from importer.events.intake import Intake
-from importer.events.limits import Limits
+from importer.events.limits import ServiceLimits
 from importer.events.meters import Meters
-from importer.events.server import Server
 from importer.events.users import Users
 from importer.events.vitals import Vitals
+from importer.http_server.server import Server
 from importer.outbox import Lane, Outbox
 
 SWITCH_SECONDS = 0.0005
@@ -32,7 +32,7 @@ def serve(
     listener: socket.socket,
     *,
     ready: Callable[[], None],
-    limits: Limits,
+    limits: ServiceLimits,
 ) -> ExitCode:
     """Answer requests until SIGTERM; `ready` is called when the first one can come. Raises ImporterError."""
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -57,5 +57,5 @@ def serve(
     return ExitCode.OK
 
 
-async def _serve(app: App, limits: Limits, listener: socket.socket, ready: Callable[[], None]) -> None:
+async def _serve(app: App, limits: ServiceLimits, listener: socket.socket, ready: Callable[[], None]) -> None:
     await Server(app, limits).run(listener, ready=ready)

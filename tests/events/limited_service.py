@@ -4,19 +4,19 @@ import argparse
 from pathlib import Path
 
 from importer.events.config import configure_logging, read_settings
-from importer.events.limits import Limits
+from importer.events.limits import ServiceLimits
 from importer.events.service import run_service
 
 
 def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("config", type=Path)
-    parser.add_argument("--outbox-seconds", type=float, default=Limits().outbox_seconds)
-    parser.add_argument("--request-seconds", type=float, default=Limits().request_seconds)
-    parser.add_argument("--keep-alive-seconds", type=int, default=Limits().keep_alive_seconds)
+    parser.add_argument("--outbox-seconds", type=float, default=ServiceLimits().outbox_seconds)
+    parser.add_argument("--request-seconds", type=float, default=ServiceLimits().request_seconds)
+    parser.add_argument("--keep-alive-seconds", type=int, default=ServiceLimits().keep_alive_seconds)
     options = parser.parse_args()
     configure_logging(options.config)
-    limits = Limits(
+    limits = ServiceLimits(
         outbox_seconds=options.outbox_seconds,
         request_seconds=options.request_seconds,
         keep_alive_seconds=options.keep_alive_seconds,

@@ -8,9 +8,9 @@ import pytest
 from importer.errors import OutboxError
 from importer.events import archive, archive_view
 from importer.events.archive_view import ArchiveView, Query
-from importer.events.http import Answer, Request, TooLarge
 from importer.events.listing import MAX_NAMES, OTHERS, Window
 from importer.events.posted import parse_post
+from importer.http_server.message import Answer, Request, TooLarge
 from importer.outbox import Outbox
 
 NOW = 1_795_307_640.0

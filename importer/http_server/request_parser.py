@@ -7,8 +7,8 @@ from enum import Enum, auto
 import httptools
 
 from importer.errors import one_line
-from importer.events.http import HttpError, Request, TooLarge
-from importer.events.limits import FRAMING, Limits, check_head
+from importer.http_server.limits import FRAMING, Limits, check_head
+from importer.http_server.message import HttpError, Request, TooLarge
 
 MAX_DROPPED_BYTES = 64 * 2**20
 """How much of a body that is too large is read: who still sends does not look at the answer."""

@@ -28,11 +28,6 @@ class HttpError(Exception):
         self.headers = headers
         super().__init__(f"{status}: {message}")
 
-    def answer(self) -> Answer:
-        """Return the answer of the specification, 2.1."""
-        body = orjson.dumps({"success": False, "data": None, "message": self.message})
-        return Answer(self.status, body, (JSON_TYPE, *self.headers))
-
 
 RETRY_AFTER: Headers = ((b"retry-after", b"5"),)
 """When to try again what could not be kept, in seconds."""
@@ -46,9 +41,9 @@ class TooLarge(HttpError):
         super().__init__(413, f"the body is larger than {limit} bytes")
 
 
-def json_answer(content: object, *, status: int = 200) -> Answer:
+def json_answer(content: object, *, status: int = 200, headers: Headers = ()) -> Answer:
     """Return content as JSON."""
-    return Answer(status, orjson.dumps(content))
+    return Answer(status, orjson.dumps(content), (JSON_TYPE, *headers))
 
 
 @dataclass(slots=True)

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from email.utils import formatdate
 
-from importer.events.limits import Limits
-from importer.events.protocol import Application, Connection
+from importer.http_server.connection import Application, Connection
+from importer.http_server.limits import Limits
 
 BACKLOG = 2048
 GRACE_SECONDS = 4.0

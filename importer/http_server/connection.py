@@ -17,9 +17,9 @@ from collections import deque
 from http import HTTPStatus
 from typing import Protocol, cast
 
-from importer.events.http import ENDING, Answer, HttpError, Request
-from importer.events.limits import Limits
-from importer.events.request_parser import RequestParser
+from importer.http_server.limits import Limits
+from importer.http_server.message import ENDING, Answer, HttpError, Request
+from importer.http_server.request_parser import RequestParser
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,9 @@ class Application(Protocol):
 
     def refusal(self, request: Request) -> Answer | None:
         """Return the answer to a request whose head alone is there, if that is enough to refuse it."""
+
+    def failure(self, error: HttpError) -> Answer:
+        """Return the answer to what is no request, or does not arrive."""
 
 
 class Host(Protocol):
@@ -219,7 +222,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refusal: HttpError) -> None:
         logger.info("refused: status=%d: %s", refusal.status, refusal.message)
-        self._refuse_with(refusal.answer())
+        self._refuse_with(self._host.application.failure(refusal))
 
     def _refuse_with(self, refusal: Answer) -> None:
         """Refuse what comes from here on, once what came before is answered."""
