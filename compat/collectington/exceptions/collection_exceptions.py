@@ -1,0 +1,15 @@
+"""Old import path of the exceptions."""
+
+from importer.exporter.api_exceptions import (
+    InvalidMetricTypeException,
+    InvalidServiceTypeException,
+    UndefinedMetricException,
+    UnsupportedPrometheusInstance,
+)
+
+__all__ = [
+    "InvalidMetricTypeException",
+    "InvalidServiceTypeException",
+    "UndefinedMetricException",
+    "UnsupportedPrometheusInstance",
+]
