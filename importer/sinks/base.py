@@ -76,6 +76,9 @@ class Sink(ABC):
 class PointSink(Sink):
     """A destination of points: turns them into payloads. `encode` is pure, and may run beside `deliver`."""
 
+    keeps_labels = True
+    """Whether the store has labels; otherwise their values become elements behind the path."""
+
     @classmethod
     @abstractmethod
     def from_keys(cls, keys: ObjectReader, *, state: Path) -> Self:
@@ -91,3 +94,11 @@ class PointSink(Sink):
     def preview(self, points: Iterable[Point]) -> Iterator[str]:
         """Yield, a line each, what `encode` of these points would send, for `--dry-run`; here as plain text."""
         yield from lines(points, Names())
+
+
+class RecordSink(PointSink):
+    """A destination that also takes records whole, as JSON."""
+
+    @abstractmethod
+    def encode_records(self, records: Sequence[tuple[str | None, str]]) -> list[Payload]:
+        """Return the payloads of records in their order, each its key (None: it has none) and its JSON on one line."""

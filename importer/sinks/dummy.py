@@ -21,6 +21,7 @@ class DummySink(PointSink):
     """
 
     family = "dummy"
+    keeps_labels = False
 
     def __init__(self, *, max_buffer: int = DEFAULT_MAX_BUFFER, naming: Naming | None = None) -> None:
         if max_buffer < 1:

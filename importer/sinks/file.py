@@ -13,7 +13,7 @@ from typing import Self
 from importer.config import ObjectReader
 from importer.errors import Rejected
 from importer.points import Labels, Payload, Point
-from importer.sinks.base import PointSink, batches
+from importer.sinks.base import RecordSink, batches
 from importer.sinks.line_file import LineFile
 from importer.sinks.plain_text import Names, join_lines
 from importer.surrogate import replaced
@@ -41,7 +41,7 @@ def lines_payload(lines: Sequence[str]) -> Payload:
     return Payload(join_lines(lines), points=len(lines), format=_FORMAT)
 
 
-class FileSink(PointSink):
+class FileSink(RecordSink):
     """JSON lines, appended to a file that is renamed once it is large enough (see `importer.sinks.line_file`).
 
     Raises ValueError for max_bytes or keep_files below 1.
@@ -69,6 +69,10 @@ class FileSink(PointSink):
         Leaves out a point whose name is longer than Graphite takes; the log says so once a name.
         """
         return [lines_payload(batch) for batch in batches(list(self.preview(points)), MAX_PAYLOAD_LINES)]
+
+    def encode_records(self, records: Sequence[tuple[str | None, str]]) -> list[Payload]:
+        """Return payloads of at most MAX_PAYLOAD_LINES lines, a record each, as it is; keys are not kept apart."""
+        return [lines_payload(batch) for batch in batches([text for _, text in records], MAX_PAYLOAD_LINES)]
 
     def preview(self, points: Iterable[Point]) -> Iterator[str]:
         """Yield the lines that `encode` puts into payloads."""

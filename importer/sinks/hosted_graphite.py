@@ -55,6 +55,7 @@ class HostedGraphiteSink(PointSink):
     """
 
     family = "hosted_graphite"
+    keeps_labels = False
     replay_points_per_second = 50_000.0
     """As for any carbon: it has other clients."""
 

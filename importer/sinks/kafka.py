@@ -16,7 +16,7 @@ from typing import Self
 from importer.config import ObjectReader
 from importer.errors import ConfigError, Problem, Rejected
 from importer.points import Payload, Point
-from importer.sinks.base import DEFAULT_MAX_BUFFER, PointSink, batches
+from importer.sinks.base import DEFAULT_MAX_BUFFER, RecordSink, batches
 from importer.sinks.kafka_failure import TOO_LARGE, Failure, Message, Outcome, payload_error
 from importer.sinks.kafka_producer import SharedProducer, borrow, give_back
 from importer.sinks.kafka_settings import (
@@ -40,7 +40,7 @@ _TOPIC = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}")
 _compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
-class KafkaSink(PointSink):
+class KafkaSink(RecordSink):
     """A topic. Sinks of the same brokers and settings share a producer, which is made at the first delivery.
 
     Raises ValueError for brokers, a topic, settings or a max_buffer that cannot be meant, and ConfigError where
@@ -98,6 +98,10 @@ class KafkaSink(PointSink):
         """
         messages = [_message(name, point) for point in points if (name := self._names[point.path])]
         return [messages_payload(batch) for batch in batches(messages, self._max_buffer)]
+
+    def encode_records(self, records: Sequence[tuple[str | None, str]]) -> list[Payload]:
+        """Return payloads of at most max_buffer messages, one a record, as it is, with its key."""
+        return [messages_payload(batch) for batch in batches(records, self._max_buffer)]
 
     def deliver(self, payload: Payload) -> None:
         """Send the messages of a payload in their order and return once the brokers have confirmed all of them.

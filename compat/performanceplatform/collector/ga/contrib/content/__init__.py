@@ -1,0 +1,1 @@
+"""Old place of entrypoints for the content of sites."""

@@ -1,0 +1,1 @@
+"""Piwik, today Matomo: any method of the Reporting API, by day, week or month."""
