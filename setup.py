@@ -9,9 +9,11 @@ HERE = Path(__file__).parent
 VERSION = re.findall(r'^__version__ = "(.+)"$', (HERE / "importer/__init__.py").read_text(), re.M)
 
 KAFKA_REQUIREMENTS = ["confluent-kafka>=2.6"]
+GOOGLE_REQUIREMENTS = ["google-auth>=2.30"]
 
 TEST_REQUIREMENTS = [
     *KAFKA_REQUIREMENTS,
+    *GOOGLE_REQUIREMENTS,
     "codespell",
     "coverage[toml]",
     "hypothesis",
@@ -21,6 +23,7 @@ TEST_REQUIREMENTS = [
     "pytest-xdist",
     "ruff",
     "schemathesis",
+    "types-python-dateutil",
     "types-requests",
 ]
 
@@ -37,8 +40,13 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["importer", "importer.*"]) + find_packages("compat"),
     package_dir={name: f"compat/{name}" for name in find_packages("compat") if "." not in name},
-    package_data={"importer": ["py.typed"], "importer.events": ["static/*"]},
+    package_data={
+        "importer": ["py.typed"],
+        "importer.collector": ["departments.json"],
+        "importer.events.service": ["static/*"],
+    },
     install_requires=[
+        "bcrypt>=4",
         "configobj>=5.0.9",
         "graphitesend>=0.10.0",
         "httptools>=0.6.3",
@@ -46,18 +54,33 @@ setup(
         "plotext>=6.1,<7",
         "prometheus-client>=0.16",
         "python-daemon>=3.0",
+        "python-dateutil>=2.9",
+        "python-jsonpath>=2",
         "requests>=2.31",
         "urllib3>=2",
         "uvloop>=0.20",
     ],
-    extras_require={"kafka": KAFKA_REQUIREMENTS, "test": TEST_REQUIREMENTS, "bench": BENCH_REQUIREMENTS},
+    extras_require={
+        "kafka": KAFKA_REQUIREMENTS,
+        "google": GOOGLE_REQUIREMENTS,
+        "test": TEST_REQUIREMENTS,
+        "bench": BENCH_REQUIREMENTS,
+    },
     entry_points={
         "console_scripts": [
             f"{script} = importer.cli.apteligent:{command}"
             for command in ("dailyjobs", "livestats", "groupedby", "servicestats")
             for script in (command, f"{command}.py")
         ]
+        + ["pingdom = importer.cli.apteligent:pingdom"]
         + [f"{script} = importer.cli.leexport:main" for script in ("leexportpy", "leexport")]
+        + ["cton = importer.cli.cton:main"]
+        + ["pp-collector = importer.cli.pp_collector:main", "recollect = importer.cli.recollect:main"]
+        + ["pp-collector-crontab = importer.cli.pp_crontab:main", "pp-collector-timers = importer.cli.pp_timers:main"]
+        + [
+            f"{script} = importer.cli.ga_credentials:main"
+            for script in ("generate-ga-credentials", "generate-ga-credentials.py")
+        ]
         + ["stats-service = importer.cli.stats_service:main"]
         + [f"{script} = importer.cli.tokens:{script.replace('-', '_')}" for script in ("stats-token", "tokenhelper")]
         + ["accesshelper = importer.cli.access_helper:main", "stats-client = importer.cli.stats_client:main"]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from benchmarks.measure import ROOT, Figure
 
-MODULES = ("livestats", "leexport", "start_up", "stats_service", "graphite", "outbox")
+MODULES = ("livestats", "leexport", "start_up", "stats_service", "cton", "pp_collector", "graphite", "outbox")
 """In this order: a child's greatest memory is never told as less than that of the process it was forked from."""
 PAGE = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- figures: written by make bench -->", "<!-- end of figures -->"

@@ -11,7 +11,7 @@ import uuid
 from flask import Flask, Response, jsonify, request
 
 from importer.credentials import Secret
-from importer.events.tokens import AccessTokenInvalid, verify_token
+from importer.events.tokens.token import AccessTokenInvalid, verify_token
 
 app = Flask(__name__)
 token, secret = os.environ["PEER_TOKEN"], Secret(os.environ["PEER_SECRET"])

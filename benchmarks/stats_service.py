@@ -21,7 +21,7 @@ from pathlib import Path
 import requests
 
 from benchmarks.measure import ROOT, Figure, at_least, at_most
-from importer.events.tokens import TokenPair, generate_pair
+from importer.events.tokens.token import TokenPair, generate_pair
 from tests.servers.influx import Influxdb
 
 CONNECTIONS = 64
@@ -70,7 +70,7 @@ class _Asked:
 
 
 def _asked(url: str, body: str, headers: Mapping[str, str], *, seconds: int = SECONDS) -> _Asked:
-    """Post body for so many seconds over CONNECTIONS connections. Raises RuntimeError if anything but 2xx is answered."""
+    """Post body for so many seconds over CONNECTIONS connections. Raises RuntimeError for any answer but 2xx."""
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         lines = ['wrk.method = "POST"', f"wrk.body = {json.dumps(body)}"]
         lines += [f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in headers.items()]

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 
 from importer.errors import ImporterError, SinkRefused, SinkUnavailable
-from importer.lane import Lane, LaneReport, ignore
+from importer.lane import LaneDelivery, LaneReport, ignore
 from importer.outbox import Outbox, Stored
 from importer.parallel import DaemonExecutor
 from importer.sinks.base import Sink
@@ -64,7 +64,7 @@ class Backoff:
 class _Work:
     """What is asked of a lane and what came of it. Whoever touches it holds the delivery's lock."""
 
-    def __init__(self, lane: Lane, backoff: Backoff) -> None:
+    def __init__(self, lane: LaneDelivery, backoff: Backoff) -> None:
         self.lane = lane
         self.requested = 0
         """How many passes were asked for; also the ticket of the last one who asked."""
@@ -137,7 +137,7 @@ class Delivery:
     ) -> None:
         """`delivered` is told of each delivery the oldest payload in it, in the thread of its lane."""
         self._stop = stop
-        self._lane = partial(Lane, outbox, delivered=delivered, clock=clock)
+        self._lane = partial(LaneDelivery, outbox, delivered=delivered, clock=clock)
         self._tries_again = tries_again
         self._backoff = partial(
             Backoff,
@@ -294,7 +294,7 @@ class Delivery:
 
 def _log(report: LaneReport, *, is_known: bool) -> None:
     """Log what came of a pass; an error that the pass before had too is only for those who look closer."""
-    if report.delivered:
+    if report.points or (report.delivered and not report.rejected):  # nothing of what was set aside was sent
         logger.info("metrics sent: %d lane=%s payloads=%d", report.points, report.lane, report.delivered)
     level = logging.DEBUG if is_known else logging.WARNING
     if isinstance(report.error, SinkUnavailable):

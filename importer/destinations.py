@@ -26,21 +26,32 @@ def load_destinations(path: Path, *, state: Path) -> list[PointSink]:
 
     Raises ConfigError with every mistake in the file.
     """
-    content = load_json(path)
+    problems: list[Problem] = []
+    sinks = read_destinations(path, load_json(path), problems, state=state)
+    if problems:
+        raise ConfigError(problems)
+    return sinks
+
+
+def read_destinations(
+    path: Path, content: object, problems: list[Problem], *, state: Path, where: str = ""
+) -> list[PointSink]:
+    """Return the sinks that content describes, an object or a list of them; what is wrong is added to `problems`.
+
+    It stands in the file at path, under the key `where`, if it is not all of it.
+    """
     descriptions = content if isinstance(content, list) else [content]
     if not descriptions:
-        raise ConfigError(Problem(path, "names no destination"))
-    problems: list[Problem] = []
+        problems.append(Problem(path, "names no destination", key=where))
     sinks = []
     for number, description in enumerate(descriptions, start=1):
-        where = f"[{number}] " if isinstance(content, list) else ""
-        keys = ObjectReader(path, description, where=where, problems=problems)
+        place = f"{where}[{number}] " if isinstance(content, list) else f"{where}." if where else ""
+        keys = ObjectReader(path, description, where=place, problems=problems)
         sink = _build_described(keys, state=state)
         if sink is not None:
             sinks.append(sink)
-    if problems:
-        raise ConfigError(problems)
-    return _with_own_lanes(path, sinks)
+    problems += _shared_lanes(path, sinks)
+    return sinks
 
 
 def build_sink(keys: ObjectReader, *, state: Path, protocol: str) -> PointSink | None:
@@ -64,10 +75,8 @@ def _build_described(keys: ObjectReader, *, state: Path) -> PointSink | None:
     return sink if len(keys.problems) == already else None
 
 
-def _with_own_lanes(path: Path, sinks: Sequence[PointSink]) -> list[PointSink]:
-    """Two destinations of one name would share a lane, and one of them would starve."""
+def _shared_lanes(path: Path, sinks: Sequence[PointSink]) -> list[Problem]:
+    """Return a problem for each name of several destinations: they would share a lane, and one of them would starve."""
     lanes = [sink.lane for sink in sinks]
     twice = sorted({lane for lane in lanes if lanes.count(lane) > 1})
-    if twice:
-        raise ConfigError([Problem(path, "is named twice; keep one of them", key=lane) for lane in twice])
-    return list(sinks)
+    return [Problem(path, "is named twice; keep one of them", key=lane) for lane in twice]

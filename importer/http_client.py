@@ -240,14 +240,14 @@ class HttpClient:
         return response
 
     def _transport(self) -> "Transport":
-        from importer.http_transport import Limits, Transport  # on use: it imports requests
+        from importer.http_transport import ExchangeLimits, Transport  # on use: it imports requests
 
         transport: Transport | None = getattr(self._local, "transport", None)
         if transport is not None:
             return transport
         transport = Transport(
             self.host,
-            limits=Limits(*self._limits),
+            limits=ExchangeLimits(*self._limits),
             proxies=self._proxies,
             verify=self._verify,
             stop=self._stop,

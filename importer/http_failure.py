@@ -45,13 +45,25 @@ class ExchangeError(TransportError):
     """A TransportError that says whether another try makes sense."""
 
     def __init__(
-        self, host: str, reason: str, *, unreachable: bool = False, may_heal: bool = False, stale: bool = False
+        self,
+        host: str,
+        reason: str,
+        *,
+        unreachable: bool = False,
+        may_heal: bool = False,
+        stale: bool = False,
+        timed_out: bool = False,
+        too_large: bool = False,
     ) -> None:
         super().__init__(host, reason, unreachable=unreachable)
         self.may_heal = may_heal
         """The same request may be answered in a moment."""
         self.stale = stale
         """The server had closed the kept connection before it saw the request: repeat it at once."""
+        self.timed_out = timed_out
+        """There was no connection, or no whole answer, in time."""
+        self.too_large = too_large
+        """The answer has more bytes than the client takes."""
 
 
 def explain(
@@ -78,6 +90,7 @@ def explain(
         unreachable=unusable or no_connection,
         may_heal=not (unusable or untrusted or too_slow),
         stale=closed and not connecting and not received_bytes,
+        timed_out=any(isinstance(cause, TimeoutError) for cause in causes),
     )
 
 

@@ -40,7 +40,7 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class ExchangeLimits:
     """What one exchange may cost."""
 
     connect_timeout_seconds: float
@@ -174,7 +174,7 @@ class Transport:
         self,
         host: str,
         *,
-        limits: Limits,
+        limits: ExchangeLimits,
         proxies: Mapping[str, str] | None,
         verify: bool | str,
         stop: threading.Event,
@@ -242,7 +242,7 @@ class Transport:
         for chunk in response.iter_content(_CHUNK_BYTES):
             body += chunk
             if len(body) > limit:
-                raise ExchangeError(self._host, f"answer larger than {_size(limit)}")
+                raise ExchangeError(self._host, f"answer larger than {_size(limit)}", too_large=True)
         return bytes(body)
 
     def _explain(self, error: Exception, exchange: _Exchange, response: requests.Response | None) -> ExchangeError:

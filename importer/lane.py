@@ -9,11 +9,11 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from importer.errors import ImporterError, OutboxError, PartlyRejected, Rejected, SinkError, SinkUnavailable
-from importer.outbox import Outbox, Stored
+from importer.outbox import Lane, Outbox, Stored
 from importer.points import Payload
 from importer.sinks.base import Sink
 
@@ -59,6 +59,12 @@ class LaneReport:
         return self.rejected > 0 or (self.error is not None and not isinstance(self.error, SinkUnavailable))
 
 
+def configure(outbox: Outbox, sinks: Iterable[Sink]) -> None:
+    """Tell the outbox which lanes there are, and log those that nobody delivers any more; raises OutboxError."""
+    for state in outbox.configure(Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks):
+        logger.warning("kept for a destination that is gone: lane=%s payloads=%d", state.lane, state.payloads)
+
+
 class Pace:
     """Spaces points out once a burst of them has gone, so that a store that comes back is not flooded."""
 
@@ -83,7 +89,7 @@ def ignore(_oldest: Stored) -> None:
     """Take no notice of a delivery."""
 
 
-class Lane:
+class LaneDelivery:
     """Delivers the payloads of one destination, oldest first."""
 
     def __init__(

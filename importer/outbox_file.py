@@ -90,7 +90,8 @@ def open_file(
 ) -> OpenedFile:
     """Return a connection to the outbox at path (None: in memory), created or mended as need be.
 
-    One that was `checked` is opened as it is: another process has looked for damage, which takes a while, and uses it.
+    One that was `checked` is opened as it is, if it is there: another process has looked for damage, which takes a
+    while, and uses it.
     Raises OutboxError if the file cannot be read or written, or was written by a newer version.
     """
     if path is None:
@@ -98,8 +99,9 @@ def open_file(
         connection.executescript(_SCHEMA)
         return OpenedFile(connection, "")
     with wrapped_errors(path), held_lock(path.with_name(f"{path.name}.lock")):
-        damage = "" if checked else _mend_if_damaged(path, clock=clock)
+        damage = "" if checked and path.exists() else _mend_if_damaged(path, clock=clock)
         if not path.exists():
+            Path(f"{path}-shm").unlink(missing_ok=True)  # of one that was removed: it tells of a -wal that is gone
             _put_in_place(_build(path), path)
         return OpenedFile(_open_sound(path, busy_seconds), damage)
 

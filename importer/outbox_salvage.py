@@ -84,22 +84,31 @@ def salvage(damaged: Path, target: sqlite3.Connection) -> str:
         _copy_rows(source, target, "lanes")
         target.execute(_LANES_OF_PAYLOADS)
         target.execute("DELETE FROM lanes WHERE payloads = 0")
-        _copy_own_tables(source, target)
+        own = _copy_own_tables(source, target)
         target.execute("COMMIT")
     kept = whole and target.execute("SELECT 1 FROM cursors").fetchone()
     cursors = "cursors were kept" if kept else "what is new is asked again"
+    if own:  # of a command that asks nobody
+        cursors = (
+            f"and of its own tables what could be read: {', '.join(f'{name} {own[name]}' for name in sorted(own))}"
+        )
     return f"{counts['payloads']} payloads and {counts['rejects']} rejects were saved from it, {cursors}"
 
 
-def _copy_own_tables(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
-    """Copy the tables that a command has of its own in the file; it makes their indexes anew."""
+def _copy_own_tables(source: sqlite3.Connection, target: sqlite3.Connection) -> dict[str, int]:
+    """Copy the tables that a command has of its own in the file; return how many rows each has.
+
+    It makes their indexes anew.
+    """
     ours = {name for (name,) in target.execute("SELECT name FROM sqlite_master")}
     query = "SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+    copied: dict[str, int] = {}
     for name, statement in list(_Readable(source, query)):
         if name not in ours:
             with contextlib.suppress(sqlite3.OperationalError):  # where the damage lies in the statement itself
                 target.execute(str(statement))
-                _copy_rows(source, target, str(name))
+                copied[str(name)], _ = _copy_rows(source, target, str(name))
+    return copied
 
 
 def _copy_rows(

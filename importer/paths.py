@@ -63,8 +63,8 @@ def leexport_places() -> Places:
     }
 
 
-def stats_service_places() -> Places:
-    """Return the places of the stats service; its configuration file is named on its command line."""
+def service_places() -> Places:
+    """Return the places of a service whose configuration file is named on its command line: those of the system."""
     return {
         Kind.CONFIG: ("/etc/{project}",),
         Kind.CACHE: ("/var/cache/{project}",),
@@ -159,7 +159,10 @@ class DirectoryFinder:
         return self.existing(Kind.RUN) or self._makeshift_directory()
 
     def state(self) -> Path:
-        """Return a writable directory for outbox and cursors: the cache directory where there is no other."""
+        """Return a writable directory for outbox and cursors: the cache directory where there is no other.
+
+        ConfigError where a variable names one that is there and cannot be written.
+        """
         return self.existing(Kind.STATE) or self.cache()
 
     def existing_state(self) -> Path | None:
@@ -174,7 +177,7 @@ class DirectoryFinder:
         return self._makeshift_directory() if os.path.lexists(self._makeshift_path()) else None
 
     def existing(self, kind: Kind) -> Path | None:
-        """Return the first usable directory of a kind, or None. Makes nothing."""
+        """Return the first usable directory of a kind, or None. Makes nothing; ConfigError as `state` says."""
         if kind not in self._found:
             usable = (candidate.path for candidate in self._candidates(kind) if self._is_usable(kind, candidate))
             self._found[kind] = next(usable, None)
@@ -211,6 +214,11 @@ class DirectoryFinder:
             return False
         if kind is Kind.CONFIG or _is_writable(candidate.path):
             return True
+        if (
+            kind is Kind.STATE and candidate.variable
+        ):  # elsewhere what waits in it would not be found, and could be lost
+            what = f"{one_line(candidate.path)} is not a directory that can be written"
+            raise ConfigError(Problem(candidate.variable, what))
         self._warn(f"passed over {candidate} as {kind.label} directory: not writable")
         return False
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from subprocess import Popen
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -17,12 +18,18 @@ from tests.servers import (
     CarbonCache,
     CarbonRelay,
     Influxdb,
+    Nats,
     Prometheus,
     PrometheusPushgateway,
     VictoriaMetrics,
     why_missing,
 )
 from tests.servers.debian import in_ci
+from tests.servers.kafka_jars import why_no_broker
+
+if TYPE_CHECKING:
+    from tests.servers.kafka import MockKafka
+    from tests.servers.kafka_broker import KafkaBroker
 
 SERVER_FIXTURES = {
     "carbon_cache": ["carbon-cache"],
@@ -31,6 +38,7 @@ SERVER_FIXTURES = {
     "influxdb": ["influxd"],
     "prometheus": ["prometheus"],
     "pushgateway": ["prometheus-pushgateway"],
+    "nats": ["nats-server"],
     "chromium": ["chromium-headless-shell"],
 }
 """Fixture -> the programs it runs; whoever asks for the fixture gets their `server` marks."""
@@ -170,3 +178,43 @@ def pushgateway(tmp_path: Path) -> Iterator[PrometheusPushgateway]:
     """A running Pushgateway."""
     with PrometheusPushgateway(tmp_path / "pushgateway") as server:
         yield server
+
+
+@pytest.fixture
+def nats(tmp_path: Path) -> Iterator[Nats]:
+    """A running NATS server."""
+    with Nats(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def brokers() -> "Iterator[MockKafka]":
+    """Running mock brokers, for all tests of a module."""
+    from tests.servers.kafka import MockKafka  # on use: most tests need no client of Kafka
+
+    with MockKafka() as kafka:
+        yield kafka
+
+
+@pytest.fixture
+def kafka(brokers: "MockKafka") -> "Iterator[MockKafka]":
+    """Mock brokers that are well again after the test."""
+    yield brokers
+    brokers.heal()
+
+
+@pytest.fixture
+def topic(kafka: "MockKafka") -> str:
+    """A topic of one partition, for this test alone."""
+    return kafka.new_topic()
+
+
+@pytest.fixture(scope="module")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[KafkaBroker]":
+    """A running broker, for all tests of a module."""
+    if reason := why_no_broker():
+        pytest.skip(reason)
+    from tests.servers.kafka_broker import KafkaBroker  # on use, as above
+
+    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
+        yield broker

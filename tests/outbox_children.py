@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from importer.errors import OutboxError
-from importer.lane import Lane
+from importer.lane import LaneDelivery
 from importer.outbox import Outbox
 from importer.points import Payload
 from tests.commands import ROOT
@@ -89,7 +89,7 @@ def import_and_deliver(path: str, store: str, fatal_step: str) -> None:
             transaction.move_cursor(CURSOR, DAYS)
             step("before commit")
         step("after commit")
-        report = Lane(outbox, sink).drain()
+        report = LaneDelivery(outbox, sink).drain()
         step("after delete")
     assert report.error is None, report
 
@@ -203,7 +203,7 @@ def _assert_all_kept_and_usable(outbox: Outbox, last: int) -> None:
     assert outbox.cursors() == {CURSOR: last}
     _commit_day(outbox, last + 1)
     sink = MemorySink(LANE)
-    report = Lane(outbox, sink).drain()
+    report = LaneDelivery(outbox, sink).drain()
     assert report.error is None, report
     days = {int(payload.data[:5]) for payload in sink.taken}
     assert days == set(range(1, last + 2))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from importer import outbox_view
 from importer.delivery import BACKOFF_LIMIT_SECONDS, STOP_SECONDS, Backoff, Delivery
 from importer.errors import OutboxError, PartlyRejected, Rejected, SinkError, SinkRefused, SinkUnavailable
-from importer.lane import LANE_LOCK_SECONDS, REPLAY_BURST_POINTS, Lane, LaneReport, Pace
+from importer.lane import LANE_LOCK_SECONDS, REPLAY_BURST_POINTS, LaneDelivery, LaneReport, Pace
 from importer.outbox import Outbox
 from importer.points import Payload
 from tests.doubles import WAIT_SECONDS, FakeClock, Gate, MemorySink, unavailable
@@ -63,8 +63,8 @@ def taken(sink: MemorySink) -> list[str]:
     return [payload.data.decode() for payload in sink.taken]
 
 
-def lane_of(outbox: Outbox, sink: MemorySink, clock: Callable[[], float] = FakeClock()) -> Lane:  # noqa: B008 never moves
-    return Lane(outbox, sink, clock=clock)
+def lane_of(outbox: Outbox, sink: MemorySink, clock: Callable[[], float] = FakeClock()) -> LaneDelivery:  # noqa: B008 never moves
+    return LaneDelivery(outbox, sink, clock=clock)
 
 
 def frozen(outbox: Outbox, *sinks: MemorySink, stop: threading.Event) -> Delivery:
@@ -199,7 +199,7 @@ def test_two_processes_that_drain_one_lane_deliver_each_payload_once(tmp_path: P
     with Outbox(tmp_path / "outbox.db") as outbox, Outbox(tmp_path / "outbox.db") as other:
         add(outbox, A, *map(str, range(50)))
         first, second = MemorySink(A), MemorySink(A)
-        lanes = [Lane(box, sink, clock=FakeClock()) for box, sink in ((outbox, first), (other, second))]
+        lanes = [LaneDelivery(box, sink, clock=FakeClock()) for box, sink in ((outbox, first), (other, second))]
         threads = [threading.Thread(target=lane.drain) for lane in lanes]
         for thread in threads:
             thread.start()
@@ -732,6 +732,18 @@ def test_the_parts_that_a_destination_can_never_take_are_set_aside_alone(outbox:
     sink = Joining(A)
     lane_of(outbox, sink).drain()
     assert taken(sink) == ["bc"]
+
+
+def test_of_what_was_set_aside_nothing_is_told_as_sent(
+    outbox: Outbox, stop: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for texts, sent in {("b",): [], ("a", "b"): ["metrics sent: 1 lane=memory://a payloads=2"]}.items():
+        add(outbox, A, *texts)
+        answers = [PartlyRejected(A, [(payload("b"), "too odd")])]
+        with frozen(outbox, Joining(A, answers=answers), stop=stop) as delivery:
+            delivery.deliver_now()
+        assert [line for line in caplog.messages if line.startswith("metrics sent")] == sent
 
 
 def test_of_each_delivery_the_oldest_payload_is_told(outbox: Outbox, stop: threading.Event) -> None:

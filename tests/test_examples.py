@@ -1,14 +1,18 @@
 """Every example below etc/ loads exactly as it is shipped."""
 
+import contextlib
 import json
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from importer.destinations import load_destinations
-from importer.events.config import read_settings
-from importer.events.users import load_users
+from importer.events.settings.settings import read_settings
+from importer.events.tokens.users import load_users
+from importer.exporter.config import read_configuration
+from importer.exporter.secrets_file import get_credentials_from_secret_file
 from importer.group_map import load_group_map
 from importer.http_client import HttpClients
 from importer.leexport.config import Configuration, ConfigurationReader
@@ -43,6 +47,25 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "leexportpy/config.ini": load_searches,
     "stats-service/stats-service.ini": lambda path: read_settings(path, environ={}, make_directories=False),
     "stats-service/access.json.example": load_users,
+}
+
+
+def load_services(path: Path) -> None:
+    """Read a configuration of cton beside the files of secrets that its user has filled in."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for example in path.parent.glob("*.secret.example"):
+            Path(example.stem).write_text(example.read_text().replace('""', '"secret"'))
+        configuration = read_configuration(path, None, state=lambda: path.parent)
+    assert configuration.warnings == ()
+
+
+LOADERS |= {
+    "collectington/config.json": load_services,
+    "collectington/bearer-apis.json": load_services,
+    "collectington/splunk-oncall.json": load_services,
+    "collectington/nats_api.py": lambda path: compile(path.read_text(), path, "exec"),
+    "collectington/bearer-apis.secret.example": get_credentials_from_secret_file,
+    "collectington/splunk-oncall.secret.example": get_credentials_from_secret_file,
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.commands import ROOT, Commands
 from tests.network_guard import OutsideLoopback
-from tests.servers import whisper
+from tests.servers import kafka_jars, whisper
 from tests.servers.process import Server, ServerFailed, die_with_parent
 
 ELSEWHERE = "192.0.2.1"  # set aside for documentation (RFC 5737): nobody is there
@@ -118,3 +118,46 @@ def test_a_half_made_whisper_file_is_no_answer(tmp_path: Path) -> None:
 def test_without_setpriv_a_command_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     assert die_with_parent(["true"]) == ["true"]
+
+
+@pytest.fixture
+def maven(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """`maven(commands)` puts an mvn on the PATH that copies one jar, after what the shell commands say."""
+
+    def put(commands: str) -> None:
+        program = tmp_path / "bin" / "mvn"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\nset -e\n{commands}\necho jar > kafka.jar\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+
+    return put
+
+
+def test_two_runs_that_get_kafkas_jars_at_once_do_each_other_no_harm(
+    maven: Callable[[str], None], tmp_path: Path
+) -> None:
+    jars = tmp_path / "build" / "kafka"
+    other = f"import pathlib; from tests.servers.kafka_jars import main; main(pathlib.Path({str(jars)!r}))"
+    run = f'SECOND=1 PYTHONPATH={ROOT} {sys.executable} -c "{other}"; touch {tmp_path}/second'
+    maven(f'if [ -z "$SECOND" ]; then {run}; fi')
+    assert kafka_jars.main(jars) == 0
+    assert (tmp_path / "second").exists()
+    assert (jars / "kafka.jar").read_text() == "jar\n"
+    assert list(jars.parent.iterdir()) == [jars]
+
+
+def test_a_maven_that_cannot_get_kafkas_jars_leaves_nothing_behind(
+    maven: Callable[[str], None], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maven("exit 1")
+    assert kafka_jars.main(tmp_path / "build" / "kafka") == 0
+    assert list((tmp_path / "build").iterdir()) == []
+    assert "mvn cannot get it" in capsys.readouterr().out
+
+
+def test_what_keeps_kafkas_jars_from_their_place_is_told(maven: Callable[[str], None], tmp_path: Path) -> None:
+    jars = tmp_path / "build" / "kafka"
+    maven(f"touch {jars}")
+    with pytest.raises(NotADirectoryError):
+        kafka_jars.main(jars)

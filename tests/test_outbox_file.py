@@ -17,11 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from importer import outbox as outbox_module
 from importer import outbox_file, outbox_salvage
 from importer.errors import OutboxError
-from importer.lane import Lane
-from importer.outbox import Outbox, Run, Transaction
+from importer.lane import LaneDelivery
+from importer.outbox import Lane, Outbox, Run, Transaction
 from importer.outbox_view import OutboxView
 from importer.points import Payload
 from tests import outbox_children
@@ -204,8 +203,8 @@ def test_a_reject_of_a_former_version_is_of_its_lanes_family_as_far_as_that_is_k
         assert drain(outbox, "memory://new") == [payload(1).data]
 
 
-def configured(lane: str) -> outbox_module.Lane:
-    return outbox_module.Lane(lane, "memory")
+def configured(lane: str) -> Lane:
+    return Lane(lane, "memory")
 
 
 @pytest.mark.parametrize("journal_mode", ["DELETE", "WAL"])
@@ -422,11 +421,24 @@ def test_a_damaged_file_that_was_checked_is_used_as_it_is(path: Path, sound_cont
         assert outbox.cursors() == CURSORS
 
 
+def test_what_is_left_of_a_file_that_was_removed_does_not_get_into_the_next_one(path: Path) -> None:
+    with Outbox(path) as former:
+        commit(former, 1)
+        path.unlink()
+        with Outbox(path, checked=True) as outbox:  # as processes open it that others have checked before
+            assert "its -wal file is all that is left" in outbox.damage
+            assert waiting(outbox) == []
+            commit(outbox, 2)
+            commit(former, 3)
+        with Outbox(path) as outbox:
+            assert (outbox.damage, waiting(outbox)) == ("", [2])
+
+
 def test_a_lane_saved_from_a_damaged_file_is_delivered(path: Path, sound_content: bytes) -> None:
     path.write_bytes(sound_content[: len(sound_content) // 2])
     with Outbox(path) as outbox:
         sink = MemorySink(LANE)
-        report = Lane(outbox, sink).drain()
+        report = LaneDelivery(outbox, sink).drain()
     assert (report.error, report.delivered) == (None, len(sink.taken))
     assert report.delivered > 0
 
@@ -781,7 +793,7 @@ def test_a_failed_opening_leaves_no_file_open(path: Path) -> None:
 
 def test_who_configures_what_there_is_writes_nothing(path: Path) -> None:
     with Outbox(path) as outbox, closing(sqlite3.connect(path)) as other:
-        lanes = [outbox_module.Lane(LANE, "memory")]
+        lanes = [Lane(LANE, "memory")]
         outbox.configure(lanes)
         (before,) = other.execute("PRAGMA data_version").fetchone()
         outbox.configure(lanes)

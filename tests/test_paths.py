@@ -200,13 +200,25 @@ def test_a_directory_that_cannot_be_written_is_passed_over_with_a_warning(ordina
     closed.chmod(0o500)
     places = make(ordinary_user / "here/cache"), make(ordinary_user / "var/lib" / PROJECT)
     places[1].chmod(0o500)
-    looking = DirectoryFinder(PROJECT, surroundings=surroundings(ordinary_user, CACHE_DIR=closed, STATE_DIR=closed))
+    looking = DirectoryFinder(PROJECT, surroundings=surroundings(ordinary_user, CACHE_DIR=closed))
     assert (looking.cache(), looking.state()) == (places[0], places[0])
     assert looking.warnings == [
         f"passed over CACHE_DIR={closed} as cache directory: not writable",
-        f"passed over STATE_DIR={closed} as state directory: not writable",
         f"passed over {places[1]} as state directory: not writable",
     ]
+
+
+@pytest.mark.parametrize("variable", ["STATE_DIR", "STATE_DIRECTORY"])
+def test_a_named_state_directory_that_cannot_be_written_is_a_configuration_error(
+    ordinary_user: Path, variable: str
+) -> None:
+    closed = make(ordinary_user / "closed")
+    closed.chmod(0o500)
+    make(ordinary_user / "var/lib" / PROJECT)
+    looking = DirectoryFinder(PROJECT, surroundings=surroundings(ordinary_user, **{variable: closed}))
+    for look in (looking.state, looking.existing_state):
+        with pytest.raises(ConfigError, match=f"^{variable}: {closed} is not a directory that can be written$"):
+            look()
 
 
 def test_a_configuration_directory_need_not_be_writable(ordinary_user: Path) -> None:

@@ -1,6 +1,6 @@
 """Old import path of two functions that are methods of UserAccess."""
 
-from importer.events.token_middleware import UserAccess
+from importer.events.tokens.middleware import UserAccess
 
 __all__ = ["auth_required", "user_for_login"]
 

@@ -1,5 +1,5 @@
 """Old import path of a client's side; imports requests."""
 
-from importer.events.client_auth import RequestsAccessTokenAuth
+from importer.events.client.auth import RequestsAccessTokenAuth
 
 __all__ = ["RequestsAccessTokenAuth"]

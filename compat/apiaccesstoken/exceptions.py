@@ -1,5 +1,5 @@
 """Old import path of what is raised where a login is required."""
 
-from importer.events.token_middleware import HTTPForbidden
+from importer.events.tokens.middleware import HTTPForbidden
 
 __all__ = ["HTTPForbidden"]

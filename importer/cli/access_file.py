@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import cast
 
 from importer.errors import ImporterError, one_line
-from importer.events.tokens import TokenPair
-from importer.events.users import Users, parse_users
+from importer.events.tokens.token import TokenPair
+from importer.events.tokens.users import Users, parse_users
 from importer.stores import load_json, sync_directory, write_private
 
 PRIVATE = 0o600

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> ExitCode:
     from importer.cli.access_file import AccessDocument, write_new  # on use: --help does without them
-    from importer.events.tokens import generate_pair
+    from importer.events.tokens.token import generate_pair
 
     pair = generate_pair(options.username)
     document = AccessDocument(options.access_json, [])

@@ -1,4 +1,7 @@
-"""dailyjobs, livestats, groupedby and servicestats: crash analytics of mobile apps to Graphite and other stores."""
+"""dailyjobs, livestats, groupedby and servicestats: crash analytics of mobile apps to Graphite and other stores.
+
+And pingdom, which shares their files: response time and uptime of checks.
+"""
 
 import argparse
 from collections.abc import Sequence
@@ -17,22 +20,21 @@ _DESCRIPTIONS = {
     "livestats": "Import each app's loads, crashes and exceptions, in buckets of ten seconds.",
     "groupedby": "Import the day's running totals of each app by version and by group of carriers.",
     "servicestats": "Import what each app measured of the web services that it calls.",
+    "pingdom": "Import response time and status of each check of Pingdom, and the uptime of each hour.",
 }
 _EXAMPLES = {
     "dailyjobs": "  dailyjobs --once --from 2016-05-01 --to 2016-05-07",
     "livestats": "  livestats -q -i 1",
     "groupedby": "  groupedby --once --dry-run",
     "servicestats": "  servicestats -p my-project",
+    "pingdom": "  pingdom --once --from 2026-05-01 --to 2026-05-07",
 }
 
 
 def dailyjobs(argv: Sequence[str] | None = None) -> int:
     """Run the command of this name with argv (None: the process's arguments); return its exit code."""
     parser = _parser("dailyjobs")
-    days = parser.add_mutually_exclusive_group()
-    days.add_argument("--date", type=_day, metavar="YYYY-MM-DD", help="with --once: import this day, again if need be")
-    days.add_argument("--from", type=_day, metavar="YYYY-MM-DD", dest="first", help="import all days from this one")
-    parser.add_argument("--to", type=_day, metavar="YYYY-MM-DD", dest="last", help="with --from: the last such day")
+    _add_days(parser)
     return run_command(parser, lambda options: _run("dailyjobs", options), argv)
 
 
@@ -53,6 +55,20 @@ def groupedby(argv: Sequence[str] | None = None) -> int:
 def servicestats(argv: Sequence[str] | None = None) -> int:
     """Run the command of this name with argv (None: the process's arguments); return its exit code."""
     return run_command(_parser("servicestats"), lambda options: _run("servicestats", options), argv)
+
+
+def pingdom(argv: Sequence[str] | None = None) -> int:
+    """Run the command of this name with argv (None: the process's arguments); return its exit code."""
+    parser = _parser("pingdom")
+    _add_days(parser)
+    return run_command(parser, _run_pingdom, argv)
+
+
+def _add_days(parser: Parser) -> None:
+    days = parser.add_mutually_exclusive_group()
+    days.add_argument("--date", type=_day, metavar="YYYY-MM-DD", help="with --once: import this day, again if need be")
+    days.add_argument("--from", type=_day, metavar="YYYY-MM-DD", dest="first", help="import all days from this one")
+    parser.add_argument("--to", type=_day, metavar="YYYY-MM-DD", dest="last", help="with --from: the last such day")
 
 
 def _parser(name: str) -> Parser:
@@ -98,6 +114,13 @@ def _run(name: str, options: argparse.Namespace) -> ExitCode:
     from importer.cli.apteligent_command import run  # on use: what it imports need not be waited for by --help
 
     return run(name, options, days=first_and_last)
+
+
+def _run_pingdom(options: argparse.Namespace) -> ExitCode:
+    days = _days(options)
+    from importer.cli.pingdom_command import run  # on use, as above
+
+    return run(options, days=days)
 
 
 def _days(options: argparse.Namespace) -> tuple[date, date] | None:

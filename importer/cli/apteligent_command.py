@@ -38,8 +38,14 @@ SERVICE_MAX_WAIT_SECONDS = 24 * 3600.0
 """The same for a service, which has the time; beyond it the vendor's number is hardly meant."""
 
 
-def run(name: str, options: argparse.Namespace, *, days: tuple[date, date] | None) -> ExitCode:
-    """Run the command of this name as its options say; raises ImporterError.
+def run(
+    name: str,
+    options: argparse.Namespace,
+    *,
+    days: tuple[date, date] | None,
+    make: "type[ApteligentCommand] | None" = None,
+) -> ExitCode:
+    """Run the command of this name as its options say; raises ImporterError. `make` is its class, if another one.
 
     `days` are the first and last day to import again, the last one `date.max` for whichever is over.
     """
@@ -50,7 +56,7 @@ def run(name: str, options: argparse.Namespace, *, days: tuple[date, date] | Non
         print(f"{name}: warning: {warning}", file=sys.stderr)
     is_once = options.once or options.dry_run or days is not None
     with Signals() as signals:
-        command = ApteligentCommand(
+        command = (make or ApteligentCommand)(
             name, options, directories, signals.stop, is_once=is_once, days=Days(*days) if days else None
         )
         if options.dry_run:

@@ -10,9 +10,11 @@ from importer.config import ObjectReader
 from importer.destinations import load_destinations
 from importer.errors import Problem
 from importer.group_map import load_group_map
-from importer.http_client import HttpClient, RetryPolicy, base_url
+from importer.http_client import HttpClient, RetryPolicy
 from importer.sources.apteligent.api import ApteligentApi, rate_limit_reset
 from importer.sources.apteligent.config import Account, load_account, load_app_zones
+from importer.sources.pingdom.api import PingdomApi
+from importer.sources.pingdom.config import NO_TOKEN, Access, read_settings
 from importer.stores import load_entries, load_json
 
 _IMPATIENT = RetryPolicy(extra_attempts=0, max_wait_seconds=0.0)
@@ -50,33 +52,27 @@ def _entries(path: Path, state: Path) -> Checked:
 
 
 def _pingdom(path: Path, state: Path) -> Checked:
-    """The keys of API 2.0 are taken without complaint, for old files; only a token lets the command run."""
-    keys = ObjectReader(path, load_json(path))
-    token = keys.secret("token", None)
-    hostname = keys.text("hostname", "api.pingdom.com")
-    keys.text("metric_root", "pingdom")
-    keys.text("username", None)
-    for key in ("password", "appkey"):
-        keys.secret(key, None)
-    try:
-        base_url(hostname)
-    except ValueError as error:
-        keys.problem("hostname", str(error))
-    keys.finish()
-    if token is not None:
-        return Checked()
-    return Checked((Problem(path, "is missing; API 3.1 wants one, and pingdom cannot run without it", key="token"),))
+    """Only a token lets the command run; old files without one are no mistake."""
+    settings = read_settings(ObjectReader(path, load_json(path)))
+    if settings.access.token is not None:
+        return Checked(probes=(partial(_list_checks, settings.access),))
+    return Checked((Problem(path, NO_TOKEN, key="token"),))
+
+
+def _list_checks(access: Access) -> str:
+    with contextlib.closing(PingdomApi(access, retries=_IMPATIENT)) as api:
+        return api.check()
 
 
 _ALL = ("dailyjobs", "livestats", "groupedby", "servicestats")
 
 FILES = (
     ConfigFile("apteligent.json", _account, _ALL),
-    ConfigFile("graphite.json", _destinations, _ALL),
+    ConfigFile("graphite.json", _destinations, (*_ALL, "pingdom")),
     ConfigFile("app_timezones.json", _app_zones, ("dailyjobs", "groupedby")),
     ConfigFile("carrier.map", _group_map, ("groupedby",)),
     ConfigFile("app.blacklist", _entries, _ALL),
     ConfigFile("services.whitelist", _entries, ("servicestats",)),
-    ConfigFile("pingdom.json", _pingdom),
+    ConfigFile("pingdom.json", _pingdom, ("pingdom",)),
 )
 """In the order in which they are checked."""

@@ -40,6 +40,15 @@ class Parser(argparse.ArgumentParser):
         self.exit(ExitCode.USAGE, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
 
 
+class UsageFirstParser(Parser):
+    """Shows the usage before what is wrong with a command line, as old commands did."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the process with the usage and one line."""
+        self.print_usage(sys.stderr)
+        super().error(message)
+
+
 if TYPE_CHECKING:
     SubCommands = argparse._SubParsersAction[Parser]
     """What `add_subparsers` of a Parser returns."""

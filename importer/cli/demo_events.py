@@ -13,9 +13,9 @@ from importer.cli.access_file import AccessDocument, write_new
 from importer.cli.demo_stage import Part, Stage
 from importer.cli.text_table import format_table
 from importer.errors import ImporterError, one_line
-from importer.events.client import Analytics
-from importer.events.client_auth import RequestsAccessTokenAuth
-from importer.events.tokens import generate_pair
+from importer.events.client.analytics import Analytics
+from importer.events.client.auth import RequestsAccessTokenAuth
+from importer.events.tokens.token import generate_pair
 
 CONFIG_FILE, ACCESS_FILE = "stats-service.ini", "access.json"
 EVENTS = 300

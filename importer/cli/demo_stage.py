@@ -29,6 +29,7 @@ _MAINS = {
     "metrics-importer": "importer.cli.metrics_importer:main",
     **{name: f"importer.cli.apteligent:{name}" for name in ("dailyjobs", "livestats", "groupedby", "servicestats")},
     "leexportpy": "importer.cli.leexport:main",
+    "cton": "importer.cli.cton:main",
     "stats-service": "importer.cli.stats_service:main",
 }
 _SERVING = re.compile(r"serving: address=(?P<host>\S+) port=(?P<port>\d+)")

@@ -1,12 +1,10 @@
 """leexportpy (= leexport): log-query statistics to Geckoboard, Hosted Graphite, Kafka and other stores."""
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from importer.cli.command import Parser, run_command
+from importer.cli.command import UsageFirstParser, run_command
 from importer.errors import ExitCode
 
 NAME = "leexportpy"
@@ -28,18 +26,9 @@ def pid_path(run_directory: Path) -> Path:
     return run_directory / f"{NAME}.pid"
 
 
-class _Parser(Parser):
-    """Shows the usage before what is wrong with a command line, as the old command did."""
-
-    def error(self, message: str) -> NoReturn:
-        """End the process with the usage and one line."""
-        self.print_usage(sys.stderr)
-        super().error(message)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command with argv (None: the process's arguments); return its exit code."""
-    parser = _Parser(NAME, _DESCRIPTION, example=_EXAMPLE)
+    parser = UsageFirstParser(NAME, _DESCRIPTION, example=_EXAMPLE)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     start = commands.add_parser(
         "start", help="run the searches of a file", description=_START, example="\n".join(_EXAMPLE.split("\n")[:3])

@@ -13,10 +13,10 @@ from importer.cli.command import tell
 from importer.cli.leexport import NAME, pid_path
 from importer.cli.progress import Progress
 from importer.daemon import run_in_background
+from importer.descriptors import raise_limit
 from importer.errors import ConfigError, ExitCode
 from importer.http_client import HttpClients
 from importer.leexport.config import Configuration, ConfigurationReader
-from importer.leexport.descriptors import raise_limit
 from importer.leexport.engine import Engine
 from importer.leexport.once import dry_run, run_once
 from importer.leexport.plugin_output import output_to_log

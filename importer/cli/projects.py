@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.errors import Problem, UsageError
-from importer.paths import DirectoryFinder, Places, apteligent_places, leexport_places, stats_service_places
+from importer.paths import DirectoryFinder, Places, apteligent_places, leexport_places, service_places
 
 if TYPE_CHECKING:
     from importer.sinks.base import Sink
@@ -77,7 +77,7 @@ class Project:
 
 _APTELIGENT = Project(
     "apteligent-importer",
-    ("dailyjobs", "livestats", "groupedby", "servicestats"),
+    ("dailyjobs", "livestats", "groupedby", "servicestats", "pingdom"),
     "importer.cli.apteligent_files:FILES",
 )
 
@@ -87,10 +87,14 @@ _STATS_SERVICE = Project(
     "stats-service",
     ("stats-service", "stats-service-consume"),
     "importer.cli.stats_service_files:FILES",
-    stats_service_places,
+    service_places,
 )
 
-PROJECTS = {project.name: project for project in (_APTELIGENT, _LEEXPORT, _STATS_SERVICE)}
+_CTON = Project("collectington", ("cton",), "importer.cli.cton_files:FILES", service_places)
+
+_PP_COLLECTOR = Project("pp-collector", ("pp-collector",), "importer.cli.pp_files:FILES", service_places)
+
+PROJECTS = {project.name: project for project in (_APTELIGENT, _LEEXPORT, _CTON, _PP_COLLECTOR, _STATS_SERVICE)}
 """Every project by its usual name."""
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from requests.exceptions import RequestException
 
     from importer.credentials import Secret
-    from importer.events.client import Analytics
+    from importer.events.client.analytics import Analytics
 
 NAME = "stats-client"
 DEFAULT_URL = "http://127.0.0.1:20080"
@@ -86,7 +86,9 @@ def _log(options: argparse.Namespace, token: "Secret") -> ExitCode:
 
 
 def _client(options: argparse.Namespace, **config: object) -> "Analytics":
-    from importer.events.client import Analytics  # on use: it imports requests, which takes a quarter of a second
+    from importer.events.client.analytics import (
+        Analytics,  # on use: it imports requests, which takes a quarter of a second
+    )
     from importer.http_request import base_url
 
     try:
@@ -137,7 +139,7 @@ def _asked(question: Callable[[], dict[str, Any]], failure: str, url: str) -> di
 def _reason(error: "RequestException", url: str) -> str:
     from requests.exceptions import HTTPError, InvalidJSONError
 
-    from importer.events.client_session import explain_failure, told
+    from importer.events.client.session import explain_failure, told
 
     if isinstance(error, HTTPError):
         return f"{url}: status {error.response.status_code}{told(error.response.content)}"

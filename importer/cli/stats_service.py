@@ -1,17 +1,21 @@
 """stats-service: takes in analytics events over HTTP, and brings them to a store."""
 
 import argparse
+import signal
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 from importer.cli.command import Parser, run_command
 from importer.errors import ExitCode
 
 if TYPE_CHECKING:
-    from importer.events.config import Settings
+    from importer.events.settings.settings import Settings
 
 NAME = "stats-service"
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_AGAIN_SECONDS = 0.5
 _DESCRIPTION = """\
 Take in analytics events over HTTP, and bring them to InfluxDB, to Kafka or into an embedded
 database. An event that was answered with 200 is on the disk. Runs until SIGTERM or SIGINT;
@@ -25,7 +29,35 @@ the InfluxDB of the same configuration file. Run as many as you need."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command with argv (None: the process's arguments); return its exit code."""
+    """Run the command with argv (None: the process's arguments); return its exit code.
+
+    Until it is at work, SIGTERM and SIGINT end it with 0 and SIGHUP waits; afterwards none of them matters any more.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+    try:
+        return _run_stoppable(argv)
+    except KeyboardInterrupt:
+        return ExitCode.OK
+
+
+def _run_stoppable(argv: Sequence[str] | None) -> int:
+    """Run the command; raise KeyboardInterrupt for a signal to stop that comes before anybody else takes them over."""
+    for number in (*_STOP_SIGNALS, signal.SIGALRM):
+        signal.signal(number, _stop)
+    try:
+        return _main(argv)
+    finally:
+        for number in (*_STOP_SIGNALS, signal.SIGALRM):
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    """Raise KeyboardInterrupt, and once more later: in a callback, as imports have them, nobody would hear of it."""
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS)
+    raise KeyboardInterrupt
+
+
+def _main(argv: Sequence[str] | None) -> int:
     parser = Parser(NAME, _DESCRIPTION, example=_EXAMPLE)
     _add_config(parser)
     parser.set_defaults(run=_serve)
@@ -52,20 +84,20 @@ def _run(options: argparse.Namespace) -> ExitCode:
 
 
 def _serve(path: Path) -> ExitCode:
-    from importer.events.service import run_service  # on use: what it imports need not be waited for by --help
+    from importer.events.service.service import run_service  # on use: what it imports need not be waited for by --help
 
     return run_service(_settings(path))
 
 
 def _consume(path: Path) -> ExitCode:
-    from importer.events.consume import consume  # on use, as above
+    from importer.events.service.consume import consume  # on use, as above
 
     return consume(_settings(path))
 
 
 def _settings(path: Path) -> "Settings":
     """Return what the file says, and log as it says from now on."""
-    from importer.events.config import configure_logging, log_warnings, read_settings  # on use, as above
+    from importer.events.settings.settings import configure_logging, log_warnings, read_settings  # on use, as above
 
     settings = read_settings(path.absolute())
     configure_logging(settings.path)

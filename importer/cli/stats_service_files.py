@@ -5,9 +5,9 @@ from pathlib import Path
 
 from importer.cli.projects import Checked, ConfigFile, probes_of
 from importer.errors import Problem
-from importer.events.config import read_settings, sinks_of
-from importer.events.config_directory import PROJECT
-from importer.events.users import parse_users
+from importer.events.settings.directory import PROJECT
+from importer.events.settings.settings import read_settings, sinks_of
+from importer.events.tokens.users import parse_users
 from importer.stores import load_json
 
 _SECTION = re.compile(r"^\[app:main\]", re.MULTILINE)

@@ -47,7 +47,7 @@ def _seconds(text: str) -> int:
 
 def chosen_expiry(options: argparse.Namespace) -> float:
     """Return the `expires` of a new token, by --expires-in if that is given; raises ImporterError."""
-    from importer.events.tokens import EXPIRES_NEVER, expiry_after
+    from importer.events.tokens.token import EXPIRES_NEVER, expiry_after
 
     if options.expires_in is None:
         return EXPIRES_NEVER

@@ -13,8 +13,8 @@ from importer.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from importer.cli.command import Parser, SubCommands
-    from importer.events.tokens import TokenPair
-    from importer.events.users import Account, Users
+    from importer.events.tokens.token import TokenPair
+    from importer.events.tokens.users import Account, Users
 
 _FILE = "/etc/stats-service/access.json"
 _CREATE = """\
@@ -71,7 +71,7 @@ def _add_file(parser: "Parser") -> None:
 def create(options: argparse.Namespace) -> ExitCode:
     """Give the named user a new pair."""
     from importer.cli.access_file import editing
-    from importer.events.tokens import generate_pair
+    from importer.events.tokens.token import generate_pair
 
     pair = generate_pair(options.username, expires=chosen_expiry(options))
     was_open = _is_open_to_all(options.access_json)
@@ -96,7 +96,7 @@ def show(options: argparse.Namespace, *, now: float | None = None) -> ExitCode:
 
 
 def _rows(account: "Account", users: "Users", now: float) -> list[list[str]]:
-    from importer.events.tokens import shorten_token
+    from importer.events.tokens.token import shorten_token
 
     user = account.user
     if not account.pairs:
@@ -109,7 +109,7 @@ def _rows(account: "Account", users: "Users", now: float) -> list[list[str]]:
 
 def _expiry(pair: "TokenPair", users: "Users", now: float) -> str:
     """Return when a token expires, or why it does not let anybody in."""
-    from importer.events.tokens import AccessTokenInvalid, read_token
+    from importer.events.tokens.token import AccessTokenInvalid, read_token
 
     try:
         claims = read_token(pair.token.reveal(), pair.secret)
@@ -125,7 +125,7 @@ def _expiry(pair: "TokenPair", users: "Users", now: float) -> str:
 def revoke(options: argparse.Namespace) -> ExitCode:
     """Take the named token, or all of a user, out of the file."""
     from importer.cli.access_file import editing
-    from importer.events.tokens import shorten_token
+    from importer.events.tokens.token import shorten_token
 
     if (options.token is not None) == options.all or (options.all and options.user is None):
         raise UsageError("give a TOKEN, or --all with --user")
@@ -143,7 +143,7 @@ def revoke(options: argparse.Namespace) -> ExitCode:
 def _chosen(users: "Users", options: argparse.Namespace, wanted: str | None) -> list[str]:
     """Return the tokens to be revoked; `wanted` is one of them, or its ends, and None means all."""
     from importer.cli.access_file import AccessFileError
-    from importer.events.tokens import shorten_token
+    from importer.events.tokens.token import shorten_token
 
     owned = [
         pair.token.reveal()

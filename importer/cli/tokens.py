@@ -146,14 +146,14 @@ expired; else say what is wrong, and end with 1.""",
 
 
 def _make_access_secret(_options: argparse.Namespace) -> ExitCode:
-    from importer.events.tokens import generate_secret
+    from importer.events.tokens.token import generate_secret
 
     print(f"New secret token is:\n\t{generate_secret().reveal()}")
     return ExitCode.OK
 
 
 def _make_access_token(options: argparse.Namespace) -> ExitCode:
-    from importer.events.tokens import generate_token
+    from importer.events.tokens.token import generate_token
 
     token = generate_token(options.username, given_secret(options), expires=chosen_expiry(options))
     print(f"New access token is:\n\t{token.reveal()}")
@@ -161,7 +161,7 @@ def _make_access_token(options: argparse.Namespace) -> ExitCode:
 
 
 def _make_for_username(options: argparse.Namespace) -> ExitCode:
-    from importer.events.tokens import generate_pair
+    from importer.events.tokens.token import generate_pair
 
     pair = generate_pair(options.username, expires=chosen_expiry(options))
     print(f"For username '{options.username}' the new token pair is:")
@@ -171,7 +171,7 @@ def _make_for_username(options: argparse.Namespace) -> ExitCode:
 
 
 def _verify(options: argparse.Namespace) -> ExitCode:
-    from importer.events.tokens import verify_token
+    from importer.events.tokens.token import verify_token
 
     if options.token == options.secret == STANDARD_INPUT:
         raise UsageError("standard input holds the token or the secret, not both")

@@ -81,8 +81,8 @@ def accept(
 ) -> None:
     """Keep events, and queue them for all lanes. Raises OutboxError, and OutboxFull for a lane at its bound.
 
-    An event whose id is there already takes the place of the earlier one and keeps its time, and may be counted once
-    more; with the same content it is a repeat, and changes nothing.
+    An event whose id is there already takes the place of the earlier one and keeps its time, unless it brings along
+    another one, and may be counted once more; with the same content it is a repeat, and changes nothing.
     """
     times = _rising_times(transaction, len(drafts), clock_ns())
     arrivals = _Arrivals(transaction, drafts)
@@ -122,17 +122,22 @@ class _Arrivals:
         """Keep an event, unless it is a repeat."""
         key = draft.key
         earlier = self._known.get(key) if draft.may_repeat and key is not None else None
-        if earlier is not None and _is_repeat(draft, earlier):
-            return
-        if earlier is None:
-            event_time = accepted if draft.time is None else self._settled(draft.time, draft)
-            row = Row(accepted, event_time, key, draft.name, draft.uid, draft.content)
-        else:
+        event_time = self._time_of(accepted, draft, earlier)
+        if earlier is not None:
+            if event_time == earlier.time and _is_repeat(draft, earlier):
+                return
             self.rows.pop(earlier.accepted, None)
-            row = Row(accepted, earlier.time, key, draft.name, draft.uid, draft.content)
+        row = Row(accepted, event_time, key, draft.name, draft.uid, draft.content)
         self.rows[row.accepted] = row
         if draft.may_repeat and key is not None:
             self._known[key] = row
+
+    def _time_of(self, accepted: int, draft: Draft, earlier: Row | None) -> int:
+        if draft.time is None:
+            return accepted if earlier is None else earlier.time
+        if earlier is not None and self._own_times.may_be_from(draft.time, earlier.time):
+            return earlier.time
+        return self._settled(draft.time, draft)
 
     def _settled(self, own_time: int, draft: Draft) -> int:
         if draft.key is None:

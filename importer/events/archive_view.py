@@ -5,7 +5,6 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
@@ -15,8 +14,7 @@ from importer.errors import OutboxError
 from importer.events.archive import COUNTED
 from importer.events.event_time import format_time
 from importer.events.posted import key_of
-
-MAX_LISTED = 1000
+from importer.events.query import MAX_LISTED, Query
 
 _COUNTS = """
 SELECT minute / ?2 * ?2 AS step, name, sum(events) FROM (
@@ -31,19 +29,6 @@ LIST_SECONDS = 5.0
 """How long a list may take: it reads what is kept from the newest back, until it has enough."""
 _LOOK_STEPS = 100_000
 """After so many of its own steps SQLite asks whether to go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which events are asked for; None for whatever."""
-
-    event: str | None = None
-    uid: str | None = None
-    from_ns: int | None = None
-    """Inclusive, nanoseconds since 1970 UTC."""
-    to_ns: int | None = None
-    """Exclusive."""
-    limit: int = 100
 
 
 class ArchiveView:

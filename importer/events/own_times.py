@@ -52,6 +52,12 @@ class OwnTimes:
         self._taken.add(settled)
         return settled
 
+    def may_be_from(self, own_time: int, settled: int) -> bool:
+        """Return whether a time can be that which was given to an event that brought this own time."""
+        if not own_time <= settled <= own_time + _SEARCHED_NS:
+            return False
+        return settled == own_time or own_time in self._taken or self._is_taken(own_time)
+
     def _free(self, own_time: int) -> int:
         free = max(own_time, self._settled.get(own_time, own_time - 1) + 1)
         while free in self._taken or self._is_taken(free):

@@ -34,7 +34,7 @@ RETRY_AFTER: Headers = ((b"retry-after", b"5"),)
 ENDING = HttpError(503, "the service ends; try again", headers=RETRY_AFTER)
 
 
-class TooLarge(HttpError):
+class BodyTooLarge(HttpError):
     """A body over the limit."""
 
     def __init__(self, limit: int) -> None:
@@ -100,12 +100,12 @@ class Request:
             self._body = bytearray(self._body + part)
 
     def check_size(self) -> None:
-        """Raise TooLarge for a body that is over the limit, or says that it will be."""
+        """Raise BodyTooLarge for a body that is over the limit, or says that it will be."""
         declared = self.headers.get(b"content-length", b"")
         if self.size > self.body_limit or (declared.isdigit() and int(declared[:20]) > self.body_limit):
-            raise TooLarge(self.body_limit)
+            raise BodyTooLarge(self.body_limit)
 
     def body(self) -> bytes | bytearray:
-        """Return the body. Raises TooLarge."""
+        """Return the body. Raises BodyTooLarge."""
         self.check_size()
         return self._body

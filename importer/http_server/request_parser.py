@@ -8,7 +8,7 @@ import httptools
 
 from importer.errors import one_line
 from importer.http_server.limits import FRAMING, Limits, check_head
-from importer.http_server.message import HttpError, Request, TooLarge
+from importer.http_server.message import BodyTooLarge, HttpError, Request
 
 MAX_DROPPED_BYTES = 64 * 2**20
 """How much of a body that is too large is read: who still sends does not look at the answer."""
@@ -117,7 +117,7 @@ class RequestParser:
         if self._request is not None:
             self._request.add(body)
             if self._request.size > MAX_DROPPED_BYTES:
-                raise TooLarge(self._limits.body_bytes)
+                raise BodyTooLarge(self._limits.body_bytes)
 
     def on_message_complete(self) -> None:
         """Hand the request on."""

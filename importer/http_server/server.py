@@ -1,4 +1,4 @@
-"""The connections of one process, from the first one accepted to the last one answered."""
+"""The connections of one process, or of one port, from the first one accepted to the last one answered."""
 
 import asyncio
 import signal
@@ -13,27 +13,28 @@ from importer.http_server.limits import Limits
 BACKLOG = 2048
 GRACE_SECONDS = 4.0
 """How long what has begun may take once the process is asked to stop; then it is cut off."""
-_TICK_SECONDS = 1.0
+TICK_SECONDS = 1.0
+"""How often connections are looked at for lateness."""
 _EXCUSE_SECONDS = 0.2
 """How long those that are cut off may take to be told so."""
 
 
-class Server:
-    """Answers requests by an application until SIGTERM."""
+class Connections:
+    """Looks after the connections whose requests one application answers: the host of them."""
 
     def __init__(self, application: Application, limits: Limits) -> None:
         self.application = application
         self.limits = limits
         self.date = _date_line()
         self._connections: set[Connection] = set()
-        self._is_stopping = asyncio.Event()
+        self._is_ending = False
         self._changed = asyncio.Event()
         """Set whenever a connection has ended."""
 
     def enter(self, connection: Connection) -> None:
         """Look after a connection."""
         self._connections.add(connection)
-        if self._is_stopping.is_set():
+        if self._is_ending:
             connection.shutdown()
 
     def leave(self, connection: Connection) -> None:
@@ -41,44 +42,55 @@ class Server:
         self._connections.discard(connection)
         self._changed.set()
 
-    async def run(self, listener: socket.socket, *, ready: Callable[[], None]) -> None:
-        """Serve on a socket, which is closed in the end; `ready` is called when the first request can come."""
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._is_stopping.set)
-        accepting = await loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
-        ready()
-        while not await self._wait(self._is_stopping, _TICK_SECONDS):
-            self._tick()
-        accepting.close()
+    def tick(self) -> None:
+        """Do what is to be done once a second."""
+        self.date = _date_line()
+        now = time.monotonic()
+        for connection in list(self._connections):
+            connection.end_if_late(now)
+
+    async def end(self, *, grace_seconds: float) -> None:
+        """Answer what has begun, and end all connections: those that take longer get an excuse, and are cut off."""
+        self._is_ending = True
         for connection in list(self._connections):
             connection.shutdown()
-        await self._wait_for_the_last(GRACE_SECONDS)
+        await self._wait_for_the_last(grace_seconds)
         for connection in list(self._connections):
             connection.abandon()
         await self._wait_for_the_last(_EXCUSE_SECONDS)
         for connection in list(self._connections):
             connection.cut_off()
 
-    def _tick(self) -> None:
-        self.date = _date_line()
-        now = time.monotonic()
-        for connection in list(self._connections):
-            connection.end_if_late(now)
-
     async def _wait_for_the_last(self, seconds: float) -> None:
         """Return once there is no connection any more, or the time is over."""
         deadline = time.monotonic() + seconds
         while self._connections and time.monotonic() < deadline:
             self._changed.clear()
-            await self._wait(self._changed, deadline - time.monotonic())
+            await _wait(self._changed, deadline - time.monotonic())
 
-    @staticmethod
-    async def _wait(event: asyncio.Event, seconds: float) -> bool:
-        try:
-            await asyncio.wait_for(event.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+
+class Server(Connections):
+    """Answers requests by an application until SIGTERM."""
+
+    async def run(self, listener: socket.socket, *, ready: Callable[[], None]) -> None:
+        """Serve on a socket, which is closed in the end; `ready` is called when the first request can come."""
+        loop = asyncio.get_running_loop()
+        is_stopping = asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, is_stopping.set)
+        accepting = await loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
+        ready()
+        while not await _wait(is_stopping, TICK_SECONDS):
+            self.tick()
+        accepting.close()
+        await self.end(grace_seconds=GRACE_SECONDS)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
 
 
 def _date_line() -> bytes:

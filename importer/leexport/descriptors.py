@@ -8,13 +8,6 @@ PER_SEARCH = 4
 """Descriptors for a search under way: to the query API, to its destination, what its lane kept, and one to spare."""
 
 
-def raise_limit() -> None:
-    """Let this process have as many descriptors as its user may give it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
 def searches_at_once(wanted: int) -> int:
     """Return how many of so many searches may be under way at once, two at the least."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

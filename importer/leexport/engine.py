@@ -9,9 +9,10 @@ from functools import partial
 
 from importer.delivery import Delivery
 from importer.errors import ConfigError, OutboxError, Stopped
+from importer.lane import configure
 from importer.leexport.config import Configuration, ConfigurationReader, Search
 from importer.leexport.outlet import PluginOutlet
-from importer.leexport.run import SearchRunner, Tally, configure, record, sinks_of
+from importer.leexport.run import SearchRunner, sinks_of
 from importer.outbox import Outbox
 from importer.parallel import make_pool
 from importer.periodic import Periodic, Task
@@ -20,6 +21,7 @@ from importer.sinks.base import Sink
 from importer.sources.logentries.api import LogSearch
 from importer.sources.logentries.config import Account
 from importer.stores import file_stamp
+from importer.tally import Tally, record
 
 logger = logging.getLogger(__name__)
 

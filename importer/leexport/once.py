@@ -7,14 +7,15 @@ from contextlib import closing
 from typing import TextIO
 
 from importer.delivery import Delivery
-from importer.lane import LaneReport
+from importer.lane import LaneReport, configure
 from importer.leexport.config import Configuration, Search
 from importer.leexport.descriptors import searches_at_once
 from importer.leexport.outlet import PluginOutlet
-from importer.leexport.run import SearchRunner, Tally, configure, failure_of, record, sinks_of
+from importer.leexport.run import SearchRunner, failure_of, sinks_of
 from importer.outbox import Outbox
 from importer.parallel import make_pool, map_ordered, map_unordered
 from importer.sources.logentries.api import LogSearch
+from importer.tally import Tally, record
 
 MAX_NAMES = 10
 """Of searches, in one line."""

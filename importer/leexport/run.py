@@ -5,16 +5,15 @@ nor a store that is down delays any other search.
 """
 
 import logging
-import threading
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
-from importer.errors import ExitCode, ImporterError, OutboxError, Stopped
+from importer.errors import ImporterError, Stopped
 from importer.leexport.config import Search
 from importer.leexport.outlet import PluginFailed, PluginOutlet
-from importer.outbox import Lane, Outbox, Run
+from importer.outbox import Outbox
 from importer.sinks.base import Sink
 from importer.sources.logentries.api import LogSearch
+from importer.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -28,59 +27,9 @@ def sinks_of(searches: Iterable[Search]) -> list[Sink]:
     return list(sinks.values())
 
 
-def configure(outbox: Outbox, sinks: Sequence[Sink]) -> None:
-    """Tell the outbox which lanes there are, and log those that nobody delivers any more; raises OutboxError."""
-    for state in outbox.configure(Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks):
-        logger.warning("kept for a search that is gone: lane=%s payloads=%d", state.lane, state.payloads)
-
-
 def failure_of(search: Search, reason: object) -> str:
     """Return one line that names a search and its service, and says what went wrong."""
     return f"[[{search.name}]] {search.destination.service}: {reason}"
-
-
-class Tally:
-    """What the runs came to that are told together; may be used from several threads."""
-
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._started = clock()
-        self._runs = 0
-        self._points = 0
-        self._failures: list[str] = []
-
-    def add(self, *, points: int = 0, failure: str = "") -> None:
-        """Count a run, with how many values it kept or why it failed."""
-        with self._lock:
-            self._runs += 1
-            self._points += points
-            if failure:
-                self._failures.append(failure)
-
-    def take(self) -> Run | None:
-        """Return the runs since the last call as one, None if there were none."""
-        with self._lock:
-            runs, points, failures = self._runs, self._points, self._failures
-            started, self._started = self._started, self._clock()
-            self._runs, self._points, self._failures = 0, 0, []
-        if not runs:
-            return None
-        others = f" (and {len(failures) - 1} more, see the log)" if len(failures) > 1 else ""
-        message = f"{failures[0]}{others}" if failures else ""
-        code = ExitCode.FAILED if failures else ExitCode.OK
-        return Run(started, self._clock(), code, points, None, message)
-
-
-def record(outbox: Outbox, tally: Tally) -> Run | None:
-    """Add the runs since the last call to the history, for `metrics-importer status`, and return them as one."""
-    run = tally.take()
-    if run is not None:
-        try:
-            outbox.record_run(run)
-        except OutboxError as error:
-            logger.warning("runs not recorded: %s", error)
-    return run
 
 
 class SearchRunner:

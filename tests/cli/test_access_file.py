@@ -10,7 +10,7 @@ import pytest
 
 from importer.cli.access_file import AccessDocument, AccessFileError, editing, write_new
 from importer.credentials import Secret
-from importer.events.tokens import TokenPair
+from importer.events.tokens.token import TokenPair
 from tests.cli.token_commands import entries_of, mode_of
 
 PAIR = TokenPair(Secret("a token of somebody"), Secret("open sesame"))

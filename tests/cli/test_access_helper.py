@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from importer.cli.access_helper import main
-from importer.events.users import load_users
+from importer.events.tokens.users import load_users
 from tests.cli.token_commands import InProcess, entries_of, mode_of
 from tests.commands import Result
-from tests.events.old_tokens import accepted
+from tests.events.tokens.old_tokens import accepted
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from importer.cli.tokens import stats_token, tokenhelper
 from tests.cli.token_commands import InProcess, Main, entries_of, mode_of
 from tests.commands import Result
-from tests.events.old_tokens import GOLDEN, VALID, accepted, sign
+from tests.events.tokens.old_tokens import GOLDEN, VALID, accepted, sign
 
 TOKEN, SECRET = VALID[0]["token"], VALID[0]["secret"]
 BOTH = pytest.mark.parametrize("main", [tokenhelper, stats_token])

@@ -1,6 +1,5 @@
 """KafkaSink against brokers: what every sink promises, and what only a real broker can show."""
 
-import itertools
 import json
 from collections.abc import Iterator
 
@@ -11,15 +10,11 @@ from importer.errors import Rejected, SinkRefused, SinkUnavailable
 from importer.sinks.base import PointSink
 from importer.sinks.kafka import KafkaSink, messages_payload
 from tests.contract.test_sinks import Held, OutageContract, SinkContract, Store
-from tests.servers.kafka import MockKafka, Received
+from tests.servers.kafka import BACK_SOON, MockKafka, Received, unused_topic
 from tests.servers.kafka_broker import PASSWORD, KafkaBroker
-from tests.servers.kafka_jars import why_no_broker
 
-BACK_SOON = {"reconnect.backoff.max.ms": "100"}
 TIMEOUT_SECONDS = 3.0
 """How long an outage is waited out: librdkafka may need two seconds to see that brokers are back."""
-
-topics = (f"topic-{number}" for number in itertools.count())
 
 
 def held_in(messages: list[Received]) -> Held:
@@ -33,7 +28,7 @@ class MockTopic(Store):
 
     def __init__(self, kafka: MockKafka) -> None:
         self._kafka = kafka
-        self._topic = next(topics)
+        self._topic = unused_topic()
 
     def sink(self) -> PointSink:
         return KafkaSink(
@@ -59,7 +54,7 @@ class BrokerTopic(Store):
 
     def __init__(self, broker: KafkaBroker) -> None:
         self._broker = broker
-        self._topic = next(topics)
+        self._topic = unused_topic()
         broker.create_topic(self._topic, partitions=3)
 
     def sink(self) -> PointSink:
@@ -78,15 +73,6 @@ def mock_kafka() -> Iterator[MockKafka]:
     """Running mock brokers."""
     with MockKafka(brokers=3) as kafka:
         yield kafka
-
-
-@pytest.fixture(scope="module")
-def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaBroker]:
-    """A running broker."""
-    if reason := why_no_broker():
-        pytest.skip(reason)
-    with KafkaBroker(tmp_path_factory.mktemp("kafka")) as broker:
-        yield broker
 
 
 class TestKafkaMock(OutageContract):

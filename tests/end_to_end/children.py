@@ -2,7 +2,7 @@
 
     [sys.executable, "-c", "...dying_at(...)", "livestats", "--once"]
 
-Each function changes this process alone, which then is the command.
+Each function changes this process, which then is the command, and those that it forks.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from tests.commands import ROOT
 from tests.servers.process import die_with_parent
@@ -29,23 +30,30 @@ STEPS = (
     "in delete",
     "after delete",
 )
+SERVICE_STEPS = ("filled", "committed", "sent", "deleted")
+"""Of a group of events: the rows are written, they are committed; then the store has them, the outbox forgot them."""
 _Function = Callable[..., object]
 
 
 def command_line(change: _Function, *arguments: object, name: str, options: Iterable[str]) -> list[str]:
     """Return the words that run the command `name` in a process that a function of this module has changed."""
+    return die_with_parent([sys.executable, *python_words(change, *arguments, name=name, options=options)])
+
+
+def python_words(change: _Function, *arguments: object, name: str, options: Iterable[str]) -> list[str]:
+    """Return what follows the interpreter in a command_line()."""
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); from tests.end_to_end import children;"
         f" children.{change.__name__}(*{arguments!r}); sys.exit(children.main({name!r}))"
     )
-    return die_with_parent([sys.executable, "-c", code, *options])
+    return ["-c", code, *options]
 
 
 def main(name: str) -> int:
     """Run the command of this name with the process's arguments; return its exit code."""
-    from importer.cli import apteligent  # late: what runs before may change what it takes from other modules
+    from importer.cli import apteligent, stats_service  # late: what runs before may change what they take from others
 
-    function: Callable[[], int] = getattr(apteligent, name)
+    function: Callable[[], int] = stats_service.main if name == "stats-service" else getattr(apteligent, name)
     return function()
 
 
@@ -70,10 +78,34 @@ def dying_at(fatal_step: str, occurrence: int) -> None:
     _surround(Outbox, "delivered", after=lambda: step("after delete"))
 
 
+def service_dying_at(step: str, once: str) -> None:
+    """Be killed at the first of the SERVICE_STEPS of this name that any process comes to; a file is made to say so."""
+    from importer.events import archive
+    from importer.events.service.meters import Meters
+    from importer.outbox import Outbox
+
+    died = Path(once)
+
+    def die() -> None:
+        if not died.exists():
+            died.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    if step == "filled":
+        _surround(archive, "accept", after=die)
+    elif step == "committed":
+        _surround(Meters, "committed", after=die)
+    elif step == "sent":
+        _surround(Outbox, "delivered", before=die)
+    else:
+        _surround(Outbox, "delivered", after=die)
+
+
 def with_clock_ahead(seconds: float) -> None:
     """Have a wall clock that is ahead by so much, or behind."""
-    real_time = time.time
+    real_time, real_time_ns = time.time, time.time_ns
     time.time = lambda: real_time() + seconds
+    time.time_ns = lambda: real_time_ns() + round(seconds * 10**9)
 
 
 def before_full_minute() -> tuple[Callable[[float], None], float]:
@@ -96,7 +128,7 @@ def with_small_files(max_bytes: int) -> None:
 
 
 def _surround(
-    owner: type, name: str, *, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None
+    owner: object, name: str, *, before: Callable[[], None] = lambda: None, after: Callable[[], None] = lambda: None
 ) -> None:
     inner = getattr(owner, name)
 

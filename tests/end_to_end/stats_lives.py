@@ -14,7 +14,7 @@ from subprocess import Popen
 from importer.outbox_view import OutboxView
 from tests.end_to_end.small_disk import InfluxdbOnSmallDisk
 from tests.end_to_end.stats_load import Load
-from tests.events.service_site import Log, Site
+from tests.events.service.service_site import Log, Site
 from tests.servers import Influxdb
 from tests.servers.process import wait_until
 
@@ -33,7 +33,7 @@ level = INFO
 handlers = stderr
 [logger_supervisor]
 level = DEBUG
-qualname = importer.events.supervisor
+qualname = importer.events.service.supervisor
 handlers =
 [handler_stderr]
 class = StreamHandler

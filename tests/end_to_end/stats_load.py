@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from tests.events.service_site import TOKEN, request_bytes
+from tests.events.service.service_site import TOKEN, request_bytes
 
 ANSWER_SECONDS = 60.0
 """How long a client waits for an answer before it asks again."""

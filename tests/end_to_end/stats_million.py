@@ -18,7 +18,7 @@ from tests.end_to_end.small_disk import InfluxdbOnSmallDisk, why_no_disk
 from tests.end_to_end.stats_judge import DATABASE, Verdict, judge
 from tests.end_to_end.stats_lives import LOGGING, Lives, Outages, live_and_be_killed
 from tests.end_to_end.stats_load import Load
-from tests.events.service_site import Site
+from tests.events.service.service_site import Site
 from tests.servers import Influxdb
 from tests.servers.process import free_port
 

@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import closing
 from http.client import HTTPException
 from pathlib import Path
@@ -12,15 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.commands import ROOT
-from tests.end_to_end import stats_children
+from tests.end_to_end import children
 from tests.end_to_end.stats_judge import count, judge, rows
 from tests.end_to_end.stats_lives import LOGGING, Lives, Outages, live_and_be_killed, wait_until_delivered
 from tests.end_to_end.stats_load import Load
 from tests.end_to_end.stats_million import running_influxdb, site_for
-from tests.events.service_site import Site
+from tests.events.service.service_site import Site
 from tests.servers import Influxdb
 from tests.servers.kafka_broker import KafkaBroker
-from tests.servers.kafka_jars import why_no_broker
 from tests.servers.process import wait_until
 
 WAIT_SECONDS = 60.0
@@ -54,12 +53,17 @@ def site(tmp_path: Path, influxdb: Influxdb) -> Site:
     return site_for(tmp_path, influxdb)
 
 
+def changed(change: Callable[..., None], *arguments: object, site: Site) -> list[str]:
+    """Return what Python is told to run the service in a process that a function of `children` has changed before."""
+    return children.python_words(change, *arguments, name="stats-service", options=["-c", str(site.config)])
+
+
 @pytest.mark.parametrize("step", ["filled", "committed"])
 def test_an_event_whose_answer_died_with_the_worker_is_stored_once_by_its_repeat(
     site: Site, influxdb: Influxdb, step: str
 ) -> None:
     died = site.home / "died"
-    with site.running(stats_children.SCRIPT, site.config, "--dies", step, "--once", died) as service:
+    with site.running(*changed(children.service_dying_at, step, str(died), site=site)) as service:
         with pytest.raises((OSError, HTTPException)):
             service.post(EVENT)
         assert died.exists()
@@ -77,7 +81,7 @@ def test_an_event_whose_answer_died_with_the_worker_is_stored_once_by_its_repeat
 @pytest.mark.parametrize("step", ["sent", "deleted"])
 def test_what_the_keeper_sent_before_it_died_is_stored_once(site: Site, influxdb: Influxdb, step: str) -> None:
     died = site.home / "died"
-    with site.running(stats_children.SCRIPT, site.config, "--dies", step, "--once", died) as service:
+    with site.running(*changed(children.service_dying_at, step, str(died), site=site)) as service:
         for number in range(3):
             service.posted({**EVENT, "event_id": f"mine-{number}"})
         service.log.wait_for("process died: role=keeper")
@@ -91,7 +95,7 @@ def test_what_the_keeper_sent_before_it_died_is_stored_once(site: Site, influxdb
 def test_events_keep_their_order_when_the_clock_is_set_back(site: Site, influxdb: Influxdb) -> None:
     ids = [f"mine-{number}" for number in range(6)]
     for life, ahead in enumerate((HOUR, 0, -HOUR)):
-        with site.running(stats_children.SCRIPT, site.config, "--ahead", str(ahead)) as service:
+        with site.running(*changed(children.with_clock_ahead, ahead, site=site)) as service:
             for name in ids[: 2 * life + 2]:  # the earlier ones are repeats
                 service.posted({**EVENT, "event_id": name})
             wait_until_delivered(site, service.log)
@@ -147,15 +151,6 @@ def _damage_history(site: Site) -> None:
     with site.outbox.open("r+b") as file:
         file.seek((page - 1) * size)
         file.write(b"\xa5" * size)
-
-
-@pytest.fixture
-def kafka_broker(tmp_path: Path) -> Iterator[KafkaBroker]:
-    """A running broker."""
-    if reason := why_no_broker():
-        pytest.skip(reason)
-    with KafkaBroker(tmp_path / "kafka") as broker:
-        yield broker
 
 
 @pytest.mark.slow

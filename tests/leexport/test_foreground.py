@@ -18,8 +18,9 @@ from importer.simulators.graphite import ReceivedPoint
 from importer.simulators.log_search import final_answer, parse_query
 from tests.commands import ROOT
 from tests.leexport.answers import answer
-from tests.leexport.running import LOG_LINE, WAIT_SECONDS, plug_in, serving
+from tests.leexport.running import LOG_LINE, plug_in, serving
 from tests.leexport.site import COUNT, GROUPS, Site
+from tests.running import WAIT_SECONDS
 
 UNANSWERED = "where(unanswered) calculate(count)"
 UNANSWERED = "where(unanswered) calculate(count)"

@@ -1,8 +1,6 @@
 """The service kafka in single runs, against librdkafka's own mock brokers."""
 
 import json
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 
 import pytest
@@ -20,31 +18,6 @@ KEYS = {"timeseries": TIMES, "groups": ["200", "301", "404", "München"]}
 """Of the points or groups of a fixture."""
 UNKNOWN_TOPIC = 3
 TOO_LARGE = 10
-
-topics = (f"topic-{number}" for number in count())
-
-
-@pytest.fixture(scope="module")
-def brokers() -> Iterator[MockKafka]:
-    """Running mock brokers."""
-    with MockKafka() as kafka:
-        yield kafka
-
-
-@pytest.fixture
-def kafka(brokers: MockKafka) -> Iterator[MockKafka]:
-    """Mock brokers that are well again after the test."""
-    yield brokers
-    brokers.up()
-    brokers.recover()
-
-
-@pytest.fixture
-def topic(kafka: MockKafka) -> str:
-    """A topic of one partition, for this test alone."""
-    name = next(topics)
-    kafka.create_topic(name)
-    return name
 
 
 def queue(site: Site, name: str, kafka: MockKafka, topic: str, *, statement: str = COUNT, **keys: object) -> None:
@@ -115,9 +88,8 @@ def test_brokers_are_written_in_any_of_the_old_ways(site: Site, kafka: MockKafka
 
 
 def test_several_searches_send_to_their_topics_side_by_side(site: Site, kafka: MockKafka) -> None:
-    names = [next(topics) for _ in range(4)]
+    names = [kafka.new_topic() for _ in range(4)]
     for name in names:
-        kafka.create_topic(name)
         queue(site, name, kafka, name)
     assert site.once().code == 0
     assert all(len(kafka.read(name)) == len(TIMES) for name in names)
@@ -149,9 +121,9 @@ def test_messages_that_a_broker_will_never_take_are_set_aside(site: Site, kafka:
 
 
 @pytest.mark.slow  # librdkafka waits half of the 30 s for a topic that may be about to be made
-def test_a_topic_that_is_not_there_is_told_and_what_was_kept_is_sent_once_it_is(site: Site, kafka: MockKafka) -> None:
-    topic = next(topics)
-    kafka.create_topic(topic)
+def test_a_topic_that_is_not_there_is_told_and_what_was_kept_is_sent_once_it_is(
+    site: Site, kafka: MockKafka, topic: str
+) -> None:
     kafka.topic_error(topic, UNKNOWN_TOPIC)
     queue(site, "numbers", kafka, topic)
     result = site.once()

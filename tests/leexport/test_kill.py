@@ -14,8 +14,9 @@ import pytest
 
 from importer.simulators.base import Answer, Exchange, Fault, HttpSimulator, Request, never
 from importer.simulators.hosted_graphite import parse_lines
-from tests.leexport.running import WAIT_SECONDS, Running, started
+from tests.leexport.running import started
 from tests.leexport.site import Site
+from tests.running import WAIT_SECONDS, Running
 
 NAMES = tuple(f"web.series{number}" for number in range(5))
 POINTS = 3

@@ -108,14 +108,11 @@ def test_a_search_that_fails_twice_is_told_in_one_line(site: Site) -> None:
     assert "HTTP 403" in push
 
 
-def test_searches_beyond_what_the_system_lets_be_open_at_once_take_turns(site: Site) -> None:
-    names = [f"s{number}" for number in range(SEARCHES)]
-    for name in names:
-        site.line(name)
-    site.write()
+def once_with_descriptors(site: Site, descriptors: int) -> subprocess.CompletedProcess[str]:
+    """Run all searches once where so many files can be open at a time."""
     leexportpy = [sys.executable, str(ROOT / "bin" / "leexportpy"), "start", "-c", str(site.config), "--once"]
-    done = subprocess.run(
-        ["sh", "-c", f'ulimit -n {DESCRIPTORS} && exec "$@"', "sh", *leexportpy],
+    return subprocess.run(
+        ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh", *leexportpy],
         capture_output=True,
         text=True,
         cwd=site.commands.home,
@@ -123,6 +120,14 @@ def test_searches_beyond_what_the_system_lets_be_open_at_once_take_turns(site: S
         timeout=120,
         check=False,
     )
+
+
+def test_searches_beyond_what_the_system_lets_be_open_at_once_take_turns(site: Site) -> None:
+    names = [f"s{number}" for number in range(SEARCHES)]
+    for name in names:
+        site.line(name)
+    site.write()
+    done = once_with_descriptors(site, DESCRIPTORS)
     assert (done.returncode, done.stderr) == (0, "")
     assert sorted(site.geckoboard.widgets) == sorted(names)
 
@@ -134,16 +139,7 @@ def test_what_is_kept_of_many_searches_is_pushed_within_the_same_bounds(site: Si
     assert site.once().code == 1
     site.graphite.heal()
     site.write()
-    command = f"ulimit -n 130 && exec {sys.executable} {ROOT}/bin/leexportpy start -c {site.config} --once"
-    done = subprocess.run(
-        ["sh", "-c", command],
-        capture_output=True,
-        text=True,
-        cwd=site.commands.home,
-        env=site.commands.environment,
-        timeout=120,
-        check=False,
-    )
+    done = once_with_descriptors(site, 130)
     assert (done.returncode, done.stderr) == (0, "")
     assert len({point.name for point in site.graphite.points}) == 60
 

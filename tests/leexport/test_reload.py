@@ -17,9 +17,10 @@ from importer.simulators.hosted_graphite import API_KEY as GRAPHITE_KEY
 from importer.simulators.log_search import API_KEY
 from importer.sources.logentries.api import LogSearch
 from tests.doubles import WAIT_SECONDS
-from tests.leexport.running import Running, plug_in, started
+from tests.leexport.running import plug_in, started
 from tests.leexport.site import Site
 from tests.leexport.test_config import reader
+from tests.running import Running
 
 ONE = "where(one) calculate(count)"
 TWO = "where(two) calculate(count)"

@@ -3,6 +3,7 @@
 from tests.servers.carbon import CarbonCache, CarbonRelay
 from tests.servers.debian import PROGRAMS, why_missing
 from tests.servers.influx import Influxdb
+from tests.servers.nats import Nats
 from tests.servers.process import Server, ServerFailed
 from tests.servers.prometheus import Prometheus, PrometheusPushgateway
 from tests.servers.victoria import VictoriaMetrics
@@ -12,6 +13,7 @@ __all__ = [
     "CarbonCache",
     "CarbonRelay",
     "Influxdb",
+    "Nats",
     "Prometheus",
     "PrometheusPushgateway",
     "Server",

@@ -10,6 +10,7 @@ PROGRAMS = {
     "influxd": "influxdb",
     "prometheus": "prometheus",
     "prometheus-pushgateway": "prometheus-pushgateway",
+    "nats-server": "nats-server",
     "chromium-headless-shell": "chromium-headless-shell",
 }
 """Program, as named in `pytest.mark.server(...)` -> package; the systemd unit has the program's name."""

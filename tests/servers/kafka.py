@@ -1,5 +1,6 @@
 """A Kafka cluster to test against: librdkafka's mock brokers in a process of their own, read back by a consumer."""
 
+import itertools
 import json
 import signal
 import subprocess
@@ -16,11 +17,20 @@ from tests.servers.process import ServerFailed, die_with_parent
 ROOT = Path(__file__).parents[2]
 READ_SECONDS = 30
 
+BACK_SOON = {"reconnect.backoff.max.ms": "100"}
+"""What lets a client see soon that brokers are back."""
 CONSUMER = {"group.id": "tests", "enable.auto.commit": False, "fetch.wait.max.ms": 10, "log_level": 2}
 
 PRODUCE = 0
 INIT_PRODUCER_ID = 22
 """Kinds of requests, as Kafka's protocol numbers them."""
+
+_unused = (f"topic-{number}" for number in itertools.count())
+
+
+def unused_topic() -> str:
+    """Return a name that no topic of this process has had."""
+    return next(_unused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +125,12 @@ class MockKafka:
         """Make a topic; without that one is made, of four partitions, when somebody asks for it."""
         self._call("create_topic", topic, partitions)
 
+    def new_topic(self, *, partitions: int = 1) -> str:
+        """Make a topic of a name that none has had, and return the name."""
+        topic = unused_topic()
+        self.create_topic(topic, partitions=partitions)
+        return topic
+
     def topic_error(self, topic: str, code: int) -> None:
         """Answer who asks for a topic with one of KafkaError's codes, 0 for none."""
         self._call("topic_error", topic, code)
@@ -126,6 +142,13 @@ class MockKafka:
     def recover(self, *, request: int = PRODUCE) -> None:
         """Forget the errors that have not been answered yet."""
         self._call("recover", request)
+
+    def heal(self) -> None:
+        """Undo pause(), down() and fail()."""
+        self.resume()
+        self.up()
+        for request in (PRODUCE, INIT_PRODUCER_ID):
+            self.recover(request=request)
 
     def read(self, topic: str) -> list[Received]:
         """Return all messages of a topic, those of each partition in their order."""

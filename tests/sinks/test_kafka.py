@@ -1,4 +1,3 @@
-import itertools
 import json
 import logging
 import shutil
@@ -22,44 +21,16 @@ from importer.errors import ConfigError, Rejected, SinkError, SinkRefused, SinkU
 from importer.points import Payload, Point
 from importer.sinks.kafka import KafkaSink, messages_payload, parse_brokers
 from importer.sinks.kafka_failure import Outcome, Trouble
-from tests.servers.kafka import INIT_PRODUCER_ID, MockKafka, Received
+from tests.servers.kafka import BACK_SOON, INIT_PRODUCER_ID, MockKafka, Received, unused_topic
 from tests.servers.process import wait_until
 from tests.sinks.strategies import ANY_TEXT, POINTS
 
 POINT = Point(("shop", "Bike Shop", "dau"), 48213, 1462147200, (("zone", "eu"),))
-BACK_SOON = {"reconnect.backoff.max.ms": "100"}
 PASSWORD = "correct horse battery staple"
 PRODUCER = "kafka producer"
 """The name of the thread that every producer has."""
 
-topics = (f"topic-{number}" for number in itertools.count())
-
 Open = Callable[..., KafkaSink]
-
-
-@pytest.fixture(scope="module")
-def brokers() -> Iterator[MockKafka]:
-    """Running mock brokers."""
-    with MockKafka() as kafka:
-        yield kafka
-
-
-@pytest.fixture
-def kafka(brokers: MockKafka) -> Iterator[MockKafka]:
-    """Mock brokers that are well again after the test."""
-    yield brokers
-    brokers.resume()
-    brokers.up()
-    for request in (0, INIT_PRODUCER_ID):
-        brokers.recover(request=request)
-
-
-@pytest.fixture
-def topic(kafka: MockKafka) -> str:
-    """A topic of one partition, for this test alone."""
-    name = next(topics)
-    kafka.create_topic(name)
-    return name
 
 
 @pytest.fixture
@@ -361,8 +332,7 @@ def test_a_payload_of_no_messages_is_delivered_at_once(kafka: MockKafka, topic: 
 
 
 def test_messages_of_one_key_are_in_one_partition(kafka: MockKafka, open_sink: Open) -> None:
-    name = next(topics)
-    kafka.create_topic(name, partitions=4)
+    name = kafka.new_topic(partitions=4)
     sink = open_sink(topic=name)
     for number in range(5):
         sink.deliver(messages_payload([(key, str(number)) for key in "abcdefgh"]))
@@ -428,7 +398,7 @@ def test_missing_rights_to_write_idempotently_are_refused(kafka: MockKafka, topi
 
 
 def test_a_topic_that_is_not_there_is_refused_until_it_is(kafka: MockKafka, open_sink: Open) -> None:
-    name = next(topics)
+    name = unused_topic()
     kafka.topic_error(name, KafkaError.UNKNOWN_TOPIC_OR_PART)
     sink = open_sink(topic=name, timeout_seconds=2.0)
     with pytest.raises(SinkRefused, match="make the topic, or correct topic"):
@@ -567,7 +537,7 @@ def test_sinks_of_other_settings_have_producers_of_their_own(open_sink: Open) ->
 
 
 def test_a_lane_waits_for_its_own_messages_only(kafka: MockKafka, topic: str, open_sink: Open) -> None:
-    missing = next(topics)
+    missing = unused_topic()
     kafka.topic_error(missing, KafkaError.UNKNOWN_TOPIC_OR_PART)
     stuck, lively = open_sink(topic=missing), open_sink()
     with ThreadPoolExecutor(1) as pool:
@@ -583,9 +553,7 @@ def test_a_lane_waits_for_its_own_messages_only(kafka: MockKafka, topic: str, op
 
 
 def test_many_lanes_at_once_deliver_everything_in_order(kafka: MockKafka, open_sink: Open) -> None:
-    names = [next(topics) for _ in range(8)]
-    for name in names:
-        kafka.create_topic(name)
+    names = [kafka.new_topic() for _ in range(8)]
     sinks = [open_sink(topic=name) for name in names]
     wanted = [str(number) for number in range(300)]
 

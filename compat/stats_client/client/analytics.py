@@ -1,5 +1,5 @@
 """Old import path of the client."""
 
-from importer.events.client import Analytics
+from importer.events.client.analytics import Analytics
 
 __all__ = ["Analytics"]

@@ -43,6 +43,8 @@ def site(metrics_importer: MetricsImporter) -> Iterator[Site]:
 
 
 def write_account(configured: MetricsImporter, **changes: object) -> Path:
+    """Write the account, and take away that of Pingdom, whose example leads to the real one."""
+    (configured.config / "pingdom.json").unlink(missing_ok=True)
     path = configured.config / "apteligent.json"
     keys = {"username": USERNAME, "password": PASSWORD, "clientID": CLIENT_ID, "metric_root": "apteligent"}
     path.write_text(json.dumps({**keys, "proxies": {}, **changes}))
@@ -162,10 +164,10 @@ def test_a_file_that_one_command_lacks_is_told_and_no_mistake(configured: Metric
 
 
 def test_a_file_that_every_command_needs_is_a_mistake_if_it_is_not_there(configured: MetricsImporter) -> None:
-    path = configured.config / "app.blacklist"
+    path = configured.config / "graphite.json"
     path.unlink()
     outcome = configured.run("check", code=78)
-    assert outcome.err == f"{path}: does not exist; needed by dailyjobs, livestats, groupedby, servicestats\n"
+    assert outcome.err == f"{path}: does not exist; needed by dailyjobs, livestats, groupedby, servicestats, pingdom\n"
 
 
 def test_pingdom_without_a_token_is_a_warning(configured: MetricsImporter) -> None:

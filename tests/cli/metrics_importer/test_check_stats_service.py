@@ -9,7 +9,7 @@ import pytest
 from importer.outbox import Outbox
 from tests.cli.metrics_importer.in_process import MetricsImporter
 from tests.commands import ROOT
-from tests.events.old_tokens import GOLDEN
+from tests.events.tokens.old_tokens import GOLDEN
 
 EXAMPLE = ROOT / "etc" / "stats-service" / "stats-service.ini"
 HERE = "[app:main]\nstats_service.access.identities = access.json\n"

@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Starts generate-ga-credentials from a clone or an unpacked tar; an installed one has its own script."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from importer.cli.ga_credentials import main
+
+if __name__ == "__main__":
+    raise SystemExit(main())
