@@ -4,10 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from importer.config import ObjectReader
-from importer.credentials import register
 from importer.http_request import split_url
 
 PATH_KEY = "path_to_json_file"
@@ -48,21 +46,6 @@ def address(keys: ObjectReader, key: str, default: str | None = None) -> str:
     except ValueError as error:
         keys.problem(key, str(error))
     return text
-
-
-def proxies_of(keys: ObjectReader) -> dict[str, str] | None:
-    """Return `proxies` (scheme -> address), whose passwords are secrets; a wrong one is counted as a mistake."""
-    proxies = keys.mapping_of_text("proxies", None)
-    for scheme, proxy in (proxies or {}).items():
-        try:
-            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-            register(parts.password or "")
-            usable = not proxy or (parts.hostname is not None and parts.port != 0)
-        except ValueError:
-            usable = False
-        if not usable:
-            keys.problem(f"proxies.{scheme}", "not the address of a proxy, such as http://proxy.example.org:3128")
-    return proxies
 
 
 def text_or_number(keys: ObjectReader, key: str, default: str | None = None) -> str:

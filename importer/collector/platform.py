@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from importer.collector.content import PATH_KEY, address, proxies_of, reader_of
+from importer.collector.content import PATH_KEY, address, reader_of
 from importer.config import ObjectReader
 from importer.credentials import Secret
 from importer.destinations import read_destinations
 from importer.errors import ConfigError, Problem
 from importer.http_client import HttpClient
 from importer.http_request import split_url
+from importer.proxies import read_proxies
 from importer.sinks.backdrop import RETRIES, TIMEOUT_SECONDS, BackdropSink
 from importer.sinks.base import PointSink, Sink
 
@@ -54,7 +55,7 @@ def read_platform(
     group, data_type = place.text("data-group"), place.text("data-type")
     destination = keys.value("destination")
     base = address(keys, "backdrop_url", None if destination is None else "").rstrip("/")
-    proxies = proxies_of(keys)
+    proxies = read_proxies(keys)
     token_keys = reader_of(token, "token")
     secret = token_keys.secret("token", *([None] if not base else []))
     problems += token_keys.problems

@@ -15,6 +15,7 @@ from importer.exporter.json_placeholders import Placeholders
 from importer.exporter.json_request import RequestRule
 from importer.http_client import HttpClient
 from importer.http_request import build_request, split_url
+from importer.proxies import read_proxies
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 MAX_TIMEOUT_SECONDS = 1000000
@@ -42,7 +43,7 @@ class RequestReader:
         self._stop = stop
         self._placeholders = Placeholders(keys, environ)
         self._timeout_seconds = self._timeout()
-        self._proxies = keys.mapping_of_text("proxies", None)
+        self._proxies = read_proxies(keys)
 
     def read(self) -> Connection | None:
         """Return the connection, or None if the address is no address."""

@@ -6,21 +6,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TypeGuard, TypeVar
 
-from importer.errors import SourceError, SourceRefused, SourceUnavailable, Stopped
-from importer.parallel import map_ordered
+from importer.errors import SourceError
 from importer.points import Point
 from importer.sources.apteligent.api import SOURCE, ApteligentApi
+from importer.sources.asking import Answer, Item, ask_all
 from importer.stores import Blacklist
 
 logger = logging.getLogger(__name__)
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
-
-IN_FLIGHT_FACTOR = 4
-"""Requests that are handed to the pool at a time, for each of its threads: enough to keep them busy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,29 +49,8 @@ class Account:
     def ask(
         self, items: Iterable[Item], ask_one: Callable[[Item], Answer]
     ) -> Iterator[tuple[Item, Answer | SourceError]]:
-        """Yield each item with what was answered, or with the error that concerns it alone, in their order.
-
-        Raises SourceError after the last answer if the login was refused or the host could not be reached: what
-        comes after that is not asked. Ends early when the process is asked to stop.
-        """
-        fatal: SourceError | None = None
-        window = self.width * IN_FLIGHT_FACTOR
-        for outcome in map_ordered(self.pool, ask_one, items, window=window, stop=self.stop):
-            error = outcome.error
-            if error is None:
-                yield outcome.item, outcome.result()
-            elif _ends_cycle(error):
-                fatal = fatal or error
-            elif isinstance(error, SourceError):
-                yield outcome.item, error
-            elif not isinstance(error, Stopped):
-                raise error
-        if fatal is not None:
-            raise fatal
-
-
-def _ends_cycle(error: Exception) -> TypeGuard[SourceError]:
-    return isinstance(error, SourceRefused) or (isinstance(error, SourceUnavailable) and error.unreachable)
+        """Return what `ask_all` yields: each item with its answer or error, in their order."""
+        return ask_all(items, ask_one, pool=self.pool, width=self.width, stop=self.stop)
 
 
 __all__ = ["SOURCE", "Account", "App"]

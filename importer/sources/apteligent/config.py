@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from importer.config import ObjectReader
-from importer.credentials import Secret, register
+from importer.credentials import Secret
 from importer.errors import ConfigError, Problem
 from importer.http_client import base_url
+from importer.proxies import read_proxies
 from importer.stores import load_json
 
 OLD_HOSTS = ("developers.crittercism.com", "developers.eu.crittercism.com")
@@ -51,7 +51,7 @@ def load_account(path: Path) -> Account:
         password=keys.secret("password"),
         client_id=keys.secret("clientID"),
         metric_root=keys.text("metric_root"),
-        proxies=_proxies(keys),
+        proxies=read_proxies(keys),
     )
     keys.finish()
     return account
@@ -64,21 +64,6 @@ def _url(keys: ObjectReader) -> str:
     except ValueError as error:
         keys.problem("hostname", str(error))
         return ""
-
-
-def _proxies(keys: ObjectReader) -> dict[str, str] | None:
-    """Return the proxies, whose passwords are secrets; an empty address means no proxy for that scheme."""
-    proxies = keys.mapping_of_text("proxies", None)
-    for scheme, proxy in (proxies or {}).items():
-        try:
-            parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
-            register(parts.password or "")
-            usable = not proxy or (parts.hostname is not None and parts.port != 0)
-        except ValueError:
-            usable = False
-        if not usable:
-            keys.problem(f"proxies.{scheme}", "not the address of a proxy, such as http://proxy.example.org:3128")
-    return proxies
 
 
 def load_app_zones(path: Path) -> dict[str, AppZone]:

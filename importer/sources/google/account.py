@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from importer.collector.content import PATH_KEY, address, proxies_of
+from importer.collector.content import PATH_KEY, address
 from importer.config import ObjectReader
+from importer.proxies import read_proxies
 
 APIS = ("ga4", "v3")
 
@@ -52,7 +53,7 @@ def load_account(keys: ObjectReader) -> Account:
         api=keys.choice("api", APIS, ""),
         properties=_load_properties(keys),
         names=keys.mapping_of_text("names", {}),
-        proxies=proxies_of(keys),
+        proxies=read_proxies(keys),
     )
     keys.finish(refuse_unknown=False)
     return account

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from importer.collector.content import address, proxies_of
+from importer.collector.content import address
 from importer.config import ObjectReader
 from importer.credentials import Secret
 from importer.http_client import base_url
+from importer.proxies import read_proxies
 from importer.stores import load_json
 
 URL_3_1 = "https://api.pingdom.com/api/3.1/"
@@ -44,7 +45,7 @@ def read_access(keys: ObjectReader) -> Access:
     """Return what a credentials file of pp-collector says; raises ConfigError with every mistake in it."""
     token = keys.secret("token", None)
     url = address(keys, "url", URL_2_0 if token is None else URL_3_1)
-    proxies = proxies_of(keys)
+    proxies = read_proxies(keys)
     access = Access(_with_slash(url), token=token, proxies=proxies)
     if token is None:
         access = Access(
@@ -79,7 +80,7 @@ def read_settings(keys: ObjectReader) -> Settings:
     for key in ("password", "appkey"):
         keys.secret(key, None)
     settings = Settings(
-        Access(_api_url(keys), token=token, proxies=proxies_of(keys)), keys.text("metric_root", METRIC_ROOT)
+        Access(_api_url(keys), token=token, proxies=read_proxies(keys)), keys.text("metric_root", METRIC_ROOT)
     )
     keys.finish()
     return settings

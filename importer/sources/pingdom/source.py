@@ -9,17 +9,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeGuard, TypeVar
 
-from importer.errors import BadAnswer, SourceError, SourceRefused, SourceUnavailable, Stopped
-from importer.parallel import map_ordered
+from importer.errors import BadAnswer, SourceError
 from importer.points import Batch, Point
+from importer.sources.asking import Answer, Item, ask_all
 from importer.sources.base import Missing, Source
 from importer.sources.pingdom.api import SOURCE, PingdomApi
 from importer.sources.pingdom.parse import Check, Hour
-
-Item = TypeVar("Item")
-Answer = TypeVar("Answer")
 
 HOUR_METRICS = {"uptime": ("uptime",), "downtime": ("downtime",), "avgresponse": ("hourly", "response_time")}
 """Pingdom's figure -> what follows the check's name: seconds of the hour, and milliseconds on average."""
@@ -30,7 +26,6 @@ SETTLING_SECONDS = 600
 """How long after its end an hour is asked for: the last tests of it may still be on their way."""
 FIRST_HOURS = 24
 """How far back a check is imported that was not before."""
-IN_FLIGHT_FACTOR = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +47,8 @@ class Account:
     def ask(
         self, items: Iterable[Item], ask_one: Callable[[Item], Answer]
     ) -> Iterator[tuple[Item, Answer | SourceError]]:
-        """Yield each item with what was answered, or with the error that concerns it alone, in their order.
-
-        Raises SourceError after the last answer if the login was refused or the host could not be reached. Ends early
-        when the process is asked to stop.
-        """
-        fatal: SourceError | None = None
-        window = self.width * IN_FLIGHT_FACTOR
-        for outcome in map_ordered(self.pool, ask_one, items, window=window, stop=self.stop):
-            error = outcome.error
-            if error is None:
-                yield outcome.item, outcome.result()
-            elif _ends_cycle(error):
-                fatal = fatal or error
-            elif isinstance(error, SourceError):
-                yield outcome.item, error
-            elif not isinstance(error, Stopped):
-                raise error
-        if fatal is not None:
-            raise fatal
+        """Return what `ask_all` yields: each item with its answer or error, in their order."""
+        return ask_all(items, ask_one, pool=self.pool, width=self.width, stop=self.stop)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +131,6 @@ class HourSource(Source):
         for figure, path in HOUR_METRICS.items():
             if figure in hour.figures:
                 yield self._account.point(check, *path, value=hour.figures[figure], timestamp=hour.start)
-
-
-def _ends_cycle(error: Exception) -> TypeGuard[SourceError]:
-    return isinstance(error, SourceRefused) or (isinstance(error, SourceUnavailable) and error.unreachable)
 
 
 def _utc(seconds: int) -> datetime:

@@ -7,12 +7,13 @@ November 2026.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from importer.collector.content import address, proxies_of
+from importer.collector.content import address
 from importer.collector.vendor import RETRIES, Vendor
 from importer.config import ObjectReader
 from importer.credentials import Secret, redact
 from importer.errors import BadAnswer
 from importer.http_client import RetryPolicy
+from importer.proxies import read_proxies
 
 SOURCE = "piwik"
 
@@ -28,7 +29,7 @@ class Access:
 
 def read_access(keys: ObjectReader) -> Access:
     """Return what a credentials file of pp-collector says; raises ConfigError with every mistake in it."""
-    access = Access(address(keys, "url"), keys.secret("token_auth"), proxies_of(keys))
+    access = Access(address(keys, "url"), keys.secret("token_auth"), read_proxies(keys))
     keys.finish(refuse_unknown=False)
     return access
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from importer.collector.content import address, proxies_of
+from importer.collector.content import address
 from importer.collector.vendor import RETRIES, Vendor
 from importer.config import ObjectReader
 from importer.credentials import Secret
 from importer.errors import BadAnswer
 from importer.http_client import RetryPolicy
+from importer.proxies import read_proxies
 
 SOURCE = "webtrends"
 V3 = "v3"
@@ -39,7 +40,7 @@ def read_access(keys: ObjectReader, *, url_key: str) -> Access:
         user=keys.text("user"),
         password=keys.secret("password"),
         api_version=V3 if keys.value("api_version") == V3 else "v2",
-        proxies=proxies_of(keys),
+        proxies=read_proxies(keys),
     )
     keys.finish(refuse_unknown=False)
     return access
