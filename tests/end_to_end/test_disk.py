@@ -92,13 +92,13 @@ def test_a_disk_that_is_full_from_the_start_is_one_line(world: World, shell: _Sh
 
 
 @needs_mounts
-def test_a_state_directory_that_is_read_only_is_passed_over_with_a_warning(world: World, shell: _Shell) -> None:
+def test_a_state_directory_that_is_read_only_is_a_configuration_error(world: World, shell: _Shell) -> None:
     shell.do('mount -t tmpfs -o ro none "$STATE_DIR"')
     result = shell.run("dailyjobs")
-    assert result.code == 0
-    assert "STATE_DIR" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-    world.assert_stored(world.expected("dailyjobs"))
+    assert result.code == 78
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("dailyjobs: STATE_DIR: ")
+    assert line.endswith(" is not a directory that can be written")
 
 
 @needs_mounts

@@ -53,15 +53,14 @@ class AddressError(ImporterError):
 def run_service(settings: Settings, *, limits: ServiceLimits = ServiceLimits()) -> ExitCode:  # noqa: B008 - frozen
     """Serve until SIGTERM or SIGINT. Raises ImporterError."""
     _raise_file_limit()
-    with (
-        _listen(settings) as listener,
-        exclusive(settings.outbox_path),
-        shared_between_processes(settings.state_dir),
-    ):
+    with _listen(settings) as listener, exclusive(settings.outbox_path):
         plans = _Plans(settings, listener, limits)
         plan = plans.first()
         plan.prepare()
-        with Supervisor(plan, reload=plans.next, listener=listener, notifier=Notifier()) as supervisor:
+        with (
+            Supervisor(plan, reload=plans.next, listener=listener, notifier=Notifier()) as supervisor,
+            shared_between_processes(settings.state_dir),  # in here: a signal that ends a start leaves nothing behind
+        ):
             return supervisor.run()
 
 
