@@ -1,12 +1,14 @@
 """cton's exposition beside prometheus_client's: from a poll's new values to the bytes of a scrape.
 
 Both print the same bytes of the same instruments, in the same run, one after the other: what a machine does besides
-changes both. json_exporter is asked as well, where it is installed.
+changes both. json_exporter is asked as well, where it is installed. And what it takes to poll many services.
 """
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -18,7 +20,7 @@ from pathlib import Path
 import requests
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
-from benchmarks.measure import Figure, at_least
+from benchmarks.measure import ROOT, Figure, at_least, started
 from importer.exporter.collected import CollectedSeries
 from importer.exporter.exposition import text
 from importer.exporter.family import Family, Sample, Series
@@ -32,6 +34,12 @@ TIMES = 5.0
 """How many times as fast as prometheus_client it should be."""
 JSON_EXPORTER = "json_exporter"
 JSON_EXPORTER_SERIES = 10_000
+SERVICES = 200
+METRICS = 10
+INTERVAL_SECONDS = 10
+PERIODS = 3
+"""Of polling that are measured: whole ones, so that no poll is counted in part."""
+START_SECONDS = 60.0
 
 
 def run() -> Iterator[Figure]:
@@ -40,6 +48,7 @@ def run() -> Iterator[Figure]:
         yield from _gauges(size)
     yield from _counters(SIZES[1])
     yield from _scrapes(SIZES[-1])
+    yield from _polling()
     yield from _json_exporter()
 
 
@@ -118,6 +127,60 @@ def _scrapes(size: int) -> Iterator[Figure]:
     page.answer("", None, gzip=True)
     (again,) = _best(lambda: page.answer("", None, gzip=True))
     yield Figure(f"cton, a further scrape of {size:,} series, packed", again * 1e3, "ms")
+
+
+def _polling() -> Iterator[Figure]:
+    """Tell what cton takes that polls many services, each of its own port, from a vendor that is another process."""
+    with tempfile.TemporaryDirectory() as folder, started("benchmarks.cton_vendor", str(METRICS)) as address:
+        metrics = [{"name": f"metric_{number}", "path": f"$.figures.m{number}"} for number in range(METRICS)]
+        services = {
+            f"service{number}": {"port": port, "api_url": f"{address}/{number}", "metrics": metrics}
+            for number, port in enumerate(_free_ports(SERVICES))
+        }
+        content = {"api_call_intervals": INTERVAL_SECONDS, "address": "127.0.0.1", "services": services}
+        configuration = Path(folder) / "config.json"
+        configuration.write_text(json.dumps({**content, "log_level": "ERROR"}))
+        command = [str(ROOT / "bin" / "cton"), "--all", "-c", str(configuration)]
+        with subprocess.Popen([sys.executable, *command]) as process:
+            try:
+                wait_until(
+                    lambda: _asked(address) >= SERVICES, lambda: "not all are polled", deadline_seconds=START_SECONDS
+                )
+                cpu, asked = _cpu_seconds(process.pid), _asked(address)
+                time.sleep(PERIODS * INTERVAL_SECONDS)
+                cpu, asked = _cpu_seconds(process.pid) - cpu, _asked(address) - asked
+                memory = _resident_mebibytes(process.pid)
+            finally:
+                process.terminate()
+    if asked < (PERIODS - 1) * SERVICES:
+        raise RuntimeError(f"cton polled {asked} times in {PERIODS} periods of {SERVICES} services")
+    what = f"cton, {SERVICES} services of {METRICS} metrics every {INTERVAL_SECONDS} s"
+    yield Figure(f"{what}: CPU", cpu * 60 / (PERIODS * INTERVAL_SECONDS), "s/min")
+    yield Figure(f"{what}: memory", memory, "MiB")
+    yield Figure("cton, CPU of a poll of such a service", cpu * 1e3 / asked, "ms")
+
+
+def _free_ports(count: int) -> list[int]:
+    ports: set[int] = set()
+    while len(ports) < count:
+        ports.add(free_port("127.0.0.1"))
+    return list(ports)
+
+
+def _asked(address: str) -> int:
+    """Return how many requests of services the vendor has answered."""
+    return int(requests.get(f"{address}/count", timeout=10).json()["count"])
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return what a process has used, of its own and in the kernel: fields 14 and 15 of proc(5)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _resident_mebibytes(pid: int) -> float:
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(lines["VmRSS"].split()[0]) / 1024
 
 
 def _json_exporter() -> Iterator[Figure]:

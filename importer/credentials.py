@@ -17,6 +17,9 @@ MIN_REDACTED_LENGTH = 4
 It must be greater than the length of MASK: each masking makes the text shorter, so masking comes to an end.
 """
 
+KEPT_PASSING = 100
+"""Secrets for a while that are masked: a process that runs for years gets new ones all the time."""
+
 
 class Redactor:
     """Texts that must not be shown; safe to use from several threads."""
@@ -24,17 +27,28 @@ class Redactor:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._known: set[str] = set()
+        self._passing: dict[str, set[str]] = {}
         self._longest_first: tuple[str, ...] | None = ()
 
-    def register(self, text: str) -> None:
-        """Mask text, and the forms it takes in URLs, JSON, `repr` and Basic authentication, from now on."""
+    def register(self, text: str, *, is_passing: bool = False) -> None:
+        """Mask text, and the forms it takes in URLs, JSON, `repr` and Basic authentication, from now on.
+
+        One that is good for a while, such as a token, until KEPT_PASSING newer ones have come.
+        """
         if len(text) < MIN_REDACTED_LENGTH:
             return
         forms = {form for form in _forms(text) if len(form) >= MIN_REDACTED_LENGTH}
         with self._lock:
-            if not forms <= self._known:
+            if is_passing:
+                self._passing.pop(text, None)
+                self._passing[text] = forms
+                if len(self._passing) > KEPT_PASSING:
+                    del self._passing[next(iter(self._passing))]
+            elif forms <= self._known:
+                return
+            else:
                 self._known |= forms
-                self._longest_first = None
+            self._longest_first = None
 
     def redact(self, text: str) -> str:
         """Return text with MASK for every registered secret; none of them is left in it."""
@@ -52,16 +66,20 @@ class Redactor:
         """Longest first: a secret that holds another one is masked whole."""
         with self._lock:
             if self._longest_first is None:
-                self._longest_first = tuple(sorted(self._known, key=lambda form: (-len(form), form)))
+                known = self._known.union(*self._passing.values())
+                self._longest_first = tuple(sorted(known, key=lambda form: (-len(form), form)))
             return self._longest_first
 
 
 _redactor = Redactor()
 
 
-def register(text: str) -> None:
-    """Mask text wherever this process logs: for secrets that are part of something else, as in a proxy's URL."""
-    _redactor.register(text)
+def register(text: str, *, is_passing: bool = False) -> None:
+    """Mask text wherever this process logs: for secrets that are part of something else, as in a proxy's URL.
+
+    `is_passing` as of Redactor.register.
+    """
+    _redactor.register(text, is_passing=is_passing)
 
 
 def redact(text: str) -> str:
@@ -84,9 +102,10 @@ class Secret:
     __slots__ = ("_text",)
     _text: str
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, is_passing: bool = False) -> None:
+        """`is_passing` is for one that is good for a while, as of Redactor.register."""
         object.__setattr__(self, "_text", text)
-        register(text)
+        register(text, is_passing=is_passing)
 
     def reveal(self) -> str:
         """Return the secret itself, for a request and for nothing else."""

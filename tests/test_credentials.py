@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from importer import credentials
-from importer.credentials import MASK, MIN_REDACTED_LENGTH, Redactor, Secret, redact, register
+from importer.credentials import KEPT_PASSING, MASK, MIN_REDACTED_LENGTH, Redactor, Secret, redact, register
 
 
 @pytest.fixture(autouse=True)
@@ -187,3 +187,21 @@ def test_threads_may_register_while_others_redact(redactor: Redactor) -> None:
     for thread in threads:
         thread.join()
     assert not left
+
+
+def test_secrets_for_a_while_are_masked_until_enough_newer_ones_have_come(redactor: Redactor) -> None:
+    Secret("lasting-secret")
+    tokens = [Secret(f"token-{number}", is_passing=True).reveal() for number in range(KEPT_PASSING + 1)]
+    assert [redact(text) for text in ("lasting-secret", tokens[0], tokens[1], tokens[-1])] == [
+        MASK,
+        tokens[0],
+        MASK,
+        MASK,
+    ]
+
+
+def test_a_secret_for_a_while_that_comes_again_is_one_of_the_newest(redactor: Redactor) -> None:
+    for text in ("again", *(f"token-{number}" for number in range(KEPT_PASSING - 1)), "again", "newest"):
+        register(text, is_passing=True)
+    assert redact("again") == MASK
+    assert redact("token-0") == "token-0"

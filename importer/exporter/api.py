@@ -49,8 +49,7 @@ class CollectingtonApi(ABC):  # noqa: B024 - users' classes are checked with it,
 
     def generate_prometheus_metric_instances(self) -> list[Any]:
         """Return a metric for each one of the configuration, in its order."""
-        if self.config is None:
-            raise TypeError('self.config is None; set it in __init__: self.config = get_config("config.json")')
+        _check_attributes(self)
         state = state_of(self)
         instances = []
         for kind, metrics in entry_of(self)["prometheus_metrics_mapping"].items():
@@ -85,7 +84,7 @@ class CollectingtonApi(ABC):  # noqa: B024 - users' classes are checked with it,
     def get_data_from_store(self, name_of_datastore: str) -> Any:
         """Return the answer that is kept by this name, read anew if it is too old.
 
-        A read that failed is not tried again in the same poll: what it raised is raised again.
+        A read that failed is not tried again in the same poll: what it raised is raised again. Null is kept as long.
         """
         state = state_of(self)
         former, state.store = state.store, name_of_datastore
@@ -95,6 +94,8 @@ class CollectingtonApi(ABC):  # noqa: B024 - users' classes are checked with it,
             failed = state.poll and state.poll.failed_stores.get(name_of_datastore)
             if failed:
                 raise failed.with_traceback(None)
+            if state.poll and name_of_datastore in state.poll.empty_stores:
+                return None
             return self._read_store(name_of_datastore)
         finally:
             state.store = former
@@ -112,7 +113,9 @@ class CollectingtonApi(ABC):  # noqa: B024 - users' classes are checked with it,
             raise
         if self.data_store.get(READ_AT) is mark:
             self.data_store[READ_AT] = _now()
-        if answer is not None:
+        if answer is None and state.poll:
+            state.poll.empty_stores.add(name)
+        elif answer is not None:
             self.data_store[name] = answer
             state.ages.note(name, self.data_store[READ_AT])
         return answer
@@ -151,6 +154,17 @@ class CollectingtonApi(ABC):  # noqa: B024 - users' classes are checked with it,
 
 AbstractApi = CollectingtonApi
 """The name that the first releases had for it."""
+
+
+def _check_attributes(service: CollectingtonApi) -> None:
+    """Raise TypeError where a class has not set what its metrics are made of."""
+    if not hasattr(service, "prometheus_metrics_mapping"):
+        raise TypeError("__init__ has not called super().__init__()")
+    if service.config is None:
+        raise TypeError('self.config is None; set it in __init__: self.config = get_config("config.json")')
+    if "services" in service.config and service.service_name not in service.config["services"]:
+        what = f"self.service_name is {service.service_name!r}"
+        raise TypeError(f'{what}, which self.config["services"] does not have; set it in __init__')
 
 
 def _now() -> datetime:

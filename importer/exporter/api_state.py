@@ -27,6 +27,8 @@ class Poll:
         """For all requests of the poll together."""
         self.failed_stores: dict[str, Exception] = {}
         """Why a store has no answer: it is not asked for again."""
+        self.empty_stores: set[str] = set()
+        """Of which the answer was null: they are not asked for again either."""
         self._failures: dict[int, tuple[BaseException, FaultKind, list[str]]] = {}
 
     def fail(self, metric: str, error: BaseException, kind: FaultKind) -> None:

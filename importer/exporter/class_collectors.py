@@ -34,6 +34,7 @@ class Collectors:
         self._mapped: list[Any] = []
         self._others: list[Any] = []
         self._failing: set[int] = set()
+        self._unshowable: set[str] = set()
 
     @contextmanager
     def adopting(self, module: str = "") -> Iterator[None]:
@@ -80,6 +81,13 @@ class Collectors:
             return []
         self._failing.discard(id(collector))
         return found
+
+    def note_unshowable(self, metric: Metric | Instrument, error: Exception) -> None:
+        """Log, once for each name, that a metric which a collector gave is none that can be shown."""
+        name = str(getattr(metric, "name", metric))
+        if name not in self._unshowable:
+            self._unshowable.add(name)
+            logger.error("%s, of a collector of the user's, cannot be shown: %s", name, told(error))
 
 
 def _registered() -> Iterable[Any]:

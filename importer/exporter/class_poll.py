@@ -8,7 +8,7 @@ from importer.errors import Stopped
 from importer.exporter.api import CollectingtonApi
 from importer.exporter.api_state import ApiState, Poll, state_of
 from importer.exporter.base import Outcome
-from importer.exporter.user_error import USER_EXCEPTIONS
+from importer.exporter.user_error import USER_EXCEPTIONS, told
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +37,18 @@ def overrides(service: Service, method: str) -> bool:
 
 
 def sample_values(instance: Any) -> Mapping[object, float]:
-    """Return what a metric shows, but for when it was made; nothing of what is no metric."""
+    """Return what a metric shows, but for when it was made; nothing of what is no metric, or cannot be asked."""
     collect = getattr(instance, "collect", None)
-    return {
-        (sample.name, tuple(sample.labels.items())): sample.value
-        for family in (collect() if collect else ())
-        for sample in family.samples
-        if not sample.name.endswith("_created")
-    }
+    try:
+        return {
+            (sample.name, tuple(sample.labels.items())): sample.value
+            for family in (collect() if collect else ())
+            for sample in family.samples
+            if not sample.name.endswith("_created")
+        }
+    except USER_EXCEPTIONS as error:
+        logger.debug("a metric of the user's cannot be asked: %s", told(error))
+        return {}
 
 
 def _value(service: Service, state: ApiState, poll: Poll, metric: str) -> object:

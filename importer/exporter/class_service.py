@@ -14,6 +14,7 @@ from importer.exporter.collected import CollectedSeries
 from importer.exporter.family import Family
 from importer.exporter.fetch import DEFAULT_TIMEOUT_SECONDS, Fetcher
 from importer.exporter.pace import pace_warning
+from importer.exporter.user_error import UserError
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ class ClassService:
         self._metrics = metrics
         self._instances: Sequence[Any] = ()
         self._collectors = collectors
-        self._series = CollectedSeries()
+        self._series = CollectedSeries(collectors.note_unshowable)
 
     def generate(self) -> None:
         """Make the metrics. Raises UserError for what the class raises, and for two metrics of one name."""
@@ -78,6 +79,9 @@ def load_class_service(
         factory = load_factory(name, module, class_name)
     with failures(f"services.{name}", f"{class_name}() raised"), collectors.adopting():
         instance = factory()
+    if not hasattr(instance, "__dict__"):
+        given = f"{class_name}() gives {type(instance).__name__}, which is no service"
+        raise UserError(f"services.{name}: {given}; derive it from CollectingtonApi")
     state = state_of(instance)
     state.label = f"{name}: "
     state.fetcher.close()

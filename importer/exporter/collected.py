@@ -5,7 +5,7 @@ stood in the same place before, and only what is new is looked up or made.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import prometheus_client
 from prometheus_client.samples import Exemplar
@@ -18,6 +18,8 @@ from importer.exporter.instruments import Children, Instrument, children_of, val
 _Known = tuple[str, Mapping[str, str], Series]
 """Name and labels as the client gave them, and what became of them."""
 
+_Collected = prometheus_client.Metric | Instrument
+
 _NO_METRIC_NAME = re.compile(r"[^a-zA-Z0-9_:]|^[0-9]")
 _NO_LABEL_NAME = re.compile(r"[^a-zA-Z0-9_]|^[0-9]")
 _WITH_EXEMPLARS = {"counter": "_total", "histogram": "_bucket", "gaugehistogram": "_bucket"}
@@ -26,10 +28,12 @@ _WITH_EXEMPLARS = {"counter": "_total", "histogram": "_bucket", "gaugehistogram"
 class CollectedSeries:
     """Makes families of metrics, and remembers the series of the last ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, failed: Callable[[_Collected, Exception], None] | None = None) -> None:
+        """`failed` is told which metric cannot be shown, since it holds what no metric holds; None: it is raised."""
+        self._failed = failed
         self._remembered: dict[object, _Remembered] = {}
 
-    def families(self, metrics: Iterable[prometheus_client.Metric | Instrument]) -> list[Family]:
+    def families(self, metrics: Iterable[_Collected]) -> list[Family]:
         """Return a family for each metric, of its values now; series that are there again are the same objects.
 
         An instrument (Counter, Gauge, Summary, Histogram) stands for what it collects, and is read several times as
@@ -42,10 +46,12 @@ class CollectedSeries:
         for metric in metrics:
             key: object = metric.name if isinstance(metric, prometheus_client.Metric) else metric
             remembered = self._remembered[key] = former.get(key) or _Remembered()
-            if isinstance(metric, prometheus_client.Metric):
-                found.append(remembered.family(metric))
-            else:
+            try:
                 found += remembered.families_of(metric)
+            except (AttributeError, TypeError, ValueError) as error:
+                if self._failed is None:
+                    raise
+                self._failed(metric, error)
         return found
 
 
@@ -59,8 +65,11 @@ class _Remembered:
         """What of an instrument the series are of, if they can be read without `collect`."""
         self._family: Family | None = None
 
-    def families_of(self, instrument: Instrument) -> list[Family]:
-        """Return what an instrument has to show."""
+    def families_of(self, metric: _Collected) -> list[Family]:
+        """Return what a metric or an instrument has to show."""
+        return [self.family(metric)] if isinstance(metric, prometheus_client.Metric) else self._read(metric)
+
+    def _read(self, instrument: Instrument) -> list[Family]:
         children = children_of(instrument)
         if children and children == self._children and self._family is not None:
             values = values_of(instrument, children, sample_count=len(self._series))

@@ -15,13 +15,14 @@ from importer.config import ObjectReader
 from importer.destinations import read_destinations
 from importer.errors import ConfigError, Problem
 from importer.exporter.json_config import read_json_service
+from importer.exporter.json_request_config import DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS
+from importer.exporter.place import Place, overlap
 from importer.exporter.plain_config import problems_of
 from importer.exporter.web_config import WebConfig, read_web_config
 from importer.sinks.base import PointSink
 from importer.stores import file_stamp, load_json
 
 DEFAULT_LOG_LEVEL = "INFO"
-DEFAULT_TIMEOUT_SECONDS = 30.0
 
 _UNKNOWN = "is not known, and passed over"
 
@@ -36,7 +37,7 @@ class ServiceSettings:
     interval_seconds: float
     """From the end of a poll to the next one."""
     timeout_seconds: float
-    """Of one exchange with the vendor."""
+    """Of one exchange with the vendor, where a class makes it."""
     address: str | None
     """What the port is opened on; None for all addresses."""
     port: int
@@ -51,7 +52,7 @@ class ServiceSettings:
         return "service_class" in self.entry
 
     @property
-    def place(self) -> tuple[str | None, int]:
+    def place(self) -> Place:
         """Return where the service is shown."""
         return self.address, self.port
 
@@ -122,7 +123,7 @@ def _read_service(name: str, top: ObjectReader, warnings: list[Problem]) -> Serv
         name,
         entry,
         interval_seconds=_seconds(keys, "api_call_intervals", _seconds(top, "api_call_intervals", math.inf)),
-        timeout_seconds=_seconds(keys, "timeout", DEFAULT_TIMEOUT_SECONDS),
+        timeout_seconds=_timeout(keys) if "service_class" in entry else DEFAULT_TIMEOUT_SECONDS,
         address=_address(keys, _address(top, None)),
         port=_port(keys, _port(top, 0)),
         web=read_web_config(web.child("web")),
@@ -156,6 +157,13 @@ def _seconds(keys: ObjectReader, key: str, default: float) -> float:
     return seconds
 
 
+def _timeout(keys: ObjectReader) -> float:
+    seconds = _seconds(keys, "timeout", DEFAULT_TIMEOUT_SECONDS)
+    if seconds > MAX_TIMEOUT_SECONDS:
+        keys.problem("timeout", f"{seconds:g} seconds are more than {MAX_TIMEOUT_SECONDS}")
+    return seconds
+
+
 def _port(keys: ObjectReader, default: int) -> int:
     return keys.integer("port", default, minimum=1, maximum=65535)
 
@@ -171,14 +179,14 @@ def _address(keys: ObjectReader, default: str | None) -> str | None:
 
 def _port_problems(path: Path, services: Sequence[ServiceSettings]) -> Iterator[Problem]:
     """Yield what is wrong with the ports of services that are to be shown together."""
-    first: dict[tuple[str | None, int], str] = {}
-    for service in services:
+    for index, service in enumerate(services):
         if not service.port:
             yield Problem(path, "is missing; a number from 1 to 65535 is expected", key=f"services.{service.name}.port")
-        elif service.place in first:
-            what = f"{service.port} is the port of services.{first[service.place]}, too; give each its own"
+            continue
+        other = next((each for each in services[:index] if overlap(each.place, service.place)), None)
+        if other is not None:
+            what = f"{service.port} is the port of services.{other.name}, too; give each its own"
             yield Problem(path, what, key=f"services.{service.name}.port")
-        first.setdefault(service.place, service.name)
 
 
 def _label_warnings(path: Path, service: ServiceSettings) -> Iterator[Problem]:

@@ -105,16 +105,19 @@ class Engine:
                 if not self._is_kept(settings):
                     fresh[settings.name] = self._loaded(settings)
                     undo.callback(fresh[settings.name].service.close)
-            self._ports.show([self._exhibit(settings, fresh) for settings in configuration.services])
-            self._push.replace(configuration.sinks)
+            with self._ports.showing([self._exhibit(settings, fresh) for settings in configuration.services]):
+                self._push.replace(configuration.sinks)
             undo.pop_all()
-        former, self._running = self._running, {}
-        for settings in configuration.services:
-            loaded = fresh.get(settings.name)
-            running = self._started(settings, loaded) if loaded else _continued(former.pop(settings.name), settings)
-            self._running[settings.name] = running
+        kept = [settings.name for settings in configuration.services if settings.name not in fresh]
+        former = {name: running for name, running in self._running.items() if name not in kept}
         for running in former.values():
             running.poller.stop()
+        self._running = {
+            settings.name: self._started(settings, fresh[settings.name], former.get(settings.name))
+            if settings.name in fresh
+            else _continued(self._running[settings.name], settings)
+            for settings in configuration.services
+        }
 
     def _is_kept(self, settings: ServiceSettings) -> bool:
         running = self._running.get(settings.name)
@@ -128,10 +131,10 @@ class Engine:
         loaded = fresh.get(settings.name) or self._running[settings.name].loaded
         return Exhibit(settings.place, loaded.page, settings.web)
 
-    def _started(self, settings: ServiceSettings, loaded: _Loaded) -> _Running:
+    def _started(self, settings: ServiceSettings, loaded: _Loaded, former: _Running | None) -> _Running:
         outputs = (partial(_publish, loaded.page), partial(self._push, settings.name, loaded.vitals))
         poller = Poller(loaded.service, loaded.vitals, outputs, interval_seconds=settings.interval_seconds)
-        poller.start()
+        poller.start(after=former.poller if former else None)
         return _Running(settings, loaded, poller)
 
     def _stop(self) -> None:

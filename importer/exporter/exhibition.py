@@ -108,6 +108,8 @@ async def in_thread(function: Callable[[], T]) -> T:
             result = function()
         except Exception as error:  # noqa: BLE001 - raised where it is waited for
             future.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - it would end the loop
+            future.set_exception(RuntimeError(type(error).__name__))
         else:
             future.set_result(result)
 

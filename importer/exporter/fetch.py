@@ -12,9 +12,9 @@ from typing import Any, cast
 import requests
 
 from importer import credentials
-from importer.errors import SourceError, one_line
-from importer.exporter.json_http import MAX_BODY_SHOWN, Tries
-from importer.exporter.user_error import url_told, without_queries
+from importer.errors import SourceError
+from importer.exporter.json_http import Tries, refusal_text
+from importer.exporter.url_text import url_told
 from importer.http_client import USER_AGENT, BadJson, Response
 from importer.http_failure import ExchangeError
 from importer.http_request import Outgoing
@@ -27,8 +27,6 @@ DEFAULT_TIMEOUT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10.0
 MAX_RESPONSE_BYTES = 32 * 2**20
 MAX_RETRY_AFTER_SECONDS = 3600.0
-MAX_KNOWN_SECRETS = 100
-"""Of header values that are masked in logs: a class may send a new one with each request."""
 
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|password|cookie|api-id", re.I)
 
@@ -99,7 +97,8 @@ class Fetcher:
             stop=self.stop,
             clock=time.monotonic,
         )
-        self._secrets: set[str] = set()
+        self._secrets: dict[str, str] = {}
+        """The newest value of each header: a class may send another one with each request."""
 
     def get(self, url: str, params: object, headers: Mapping[str, Any] | None, tries: Tries) -> object:
         """Return what an API answers as JSON; raises FetchError, and Stopped."""
@@ -135,11 +134,11 @@ class Fetcher:
     def _mask(self, headers: Mapping[str, Any]) -> None:
         for name, value in headers.items():
             text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-            is_new = text not in self._secrets and len(self._secrets) < MAX_KNOWN_SECRETS
-            if value is not None and is_new and _SECRET_HEADER.search(str(name)):
-                self._secrets.add(text)
-                credentials.register(text)
-                credentials.register(text.rpartition(" ")[2])
+            former = self._secrets.get(name)
+            if value is not None and text != former and _SECRET_HEADER.search(str(name)):
+                self._secrets[name] = text
+                for secret in (text, text.rpartition(" ")[2]):
+                    credentials.register(secret, is_passing=former is not None)
 
 
 def _failure(url: str, error: ExchangeError) -> FetchError:
@@ -148,13 +147,11 @@ def _failure(url: str, error: ExchangeError) -> FetchError:
 
 
 def _refusal(url: str, response: Response) -> FetchError:
-    body = one_line(without_queries(response.body.decode("utf-8", "replace")), limit=MAX_BODY_SHOWN)
-    hint = " (bad key, or the rate limit)" if response.status == 403 else ""
     pause = asked_pause(response)
     where = url_told(url)
     return BadStatus(
         where,
-        f"HTTP {response.status} from {where}{hint}{': ' if body else ''}{body}",
+        refusal_text(response, where),
         retry_after_seconds=None if pause is None else min(pause, MAX_RETRY_AFTER_SECONDS),
     )
 

@@ -76,7 +76,7 @@ class _Accumulated:
             metric.observe(number)
         if self._is_empty:
             return None
-        (family,) = self._collected.families(self._metric.collect())
+        (family,) = self._collected.families([self._metric])
         return family
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from importer.credentials import redact
 from importer.errors import Stopped, TransportError, one_line
 from importer.exporter.base import Fault, FaultKind
+from importer.exporter.url_text import without_queries
 from importer.http_client import BadJson, HttpClient, Response, RetryPolicy
 from importer.rate_limit import asked_pause
 
@@ -163,14 +164,19 @@ class Caller:
         return replace(call, path=path, params={})
 
     def _refusal(self, call: Call, response: Response) -> PollFailed:
-        body = one_line(redact(response.body.decode("utf-8", "replace")), limit=MAX_BODY_SHOWN)
-        said = body or _phrase(response.status)
         return PollFailed(
             FaultKind.STATUS,
-            f"HTTP {response.status} from {self.shown(call.path)}: {said}",
+            refusal_text(response, self.shown(call.path), silent=_phrase(response.status)),
             status=response.status,
             retry_after_seconds=asked_pause(response),
         )
+
+
+def refusal_text(response: Response, where: str, *, silent: str = "") -> str:
+    """Return what is told of an answer whose status is none of success; `silent` is said for one without a body."""
+    body = one_line(without_queries(response.body.decode("utf-8", "replace")), limit=MAX_BODY_SHOWN) or silent
+    hint = " (bad key, or the rate limit)" if response.status == 403 else ""
+    return f"HTTP {response.status} from {where}{hint}{': ' if body else ''}{body}"
 
 
 def document_of(response: Response, what: str) -> object:

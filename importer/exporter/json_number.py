@@ -40,7 +40,10 @@ class NumberReader:
             number = self._unmapped(value) if mapped is None else mapped
         else:
             number = self._unmapped(value)
-        return number * self.scale
+        scaled = number * self.scale
+        if math.isinf(scaled):
+            raise ValueError("is too large a number")
+        return scaled
 
     def _unmapped(self, value: object) -> float:
         if self.time_format:

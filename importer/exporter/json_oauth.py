@@ -65,7 +65,7 @@ class Tokens:
             where = self._caller.shown(self._credentials.path)
             raise PollFailed(FaultKind.ANSWER, f"the answer from {where} has no access_token")
         seconds = _seconds(answer)
-        self._token = Secret(token)
+        self._token = Secret(token, is_passing=True)
         self._ends_at = None if seconds is None else begin + seconds - SPARE_SECONDS
         return self._token
 

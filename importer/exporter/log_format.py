@@ -12,6 +12,8 @@ LOGGING_LEVEL = "INFO"
 DATA_COLLECTION_LOGGER = "DATA-COLLECTION"
 
 _OURS = "importer"
+_DELIVERY = "importer.delivery"
+"""Tells of each delivery, and here there is one a poll: that is for those who look closer."""
 
 
 class _Formatter(RedactingFormatter):
@@ -68,6 +70,7 @@ def set_level(level: str) -> None:
     number = logging.getLevelNamesMapping()[level] or logging.DEBUG
     for name in (DATA_COLLECTION_LOGGER, _OURS):
         logging.getLogger(name).setLevel(number)
+    logging.getLogger(_DELIVERY).setLevel(number if number <= logging.DEBUG else max(number, logging.WARNING))
 
 
 def detach() -> None:
@@ -76,3 +79,4 @@ def detach() -> None:
         logger = logging.getLogger(name)
         logger.removeHandler(_handler)
         logger.setLevel(logging.NOTSET)
+    logging.getLogger(_DELIVERY).setLevel(logging.NOTSET)

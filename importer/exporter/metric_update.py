@@ -1,6 +1,7 @@
 """From the values of a poll to metrics of prometheus_client: each for itself, labelled ones a label set at a time."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter, Gauge, Histogram, Summary
@@ -89,7 +90,8 @@ class _LabelSets:
             self._take(entry)
         if isinstance(self._instance, Gauge):
             for gone in self._shown - self._found:
-                self._instance.remove(*gone)
+                with suppress(KeyError):  # the class has removed it itself
+                    self._instance.remove(*gone)
             self._shown &= self._found
         if self._is_twice:
             text = "a label set is twice in one answer: both values are used, one after the other"

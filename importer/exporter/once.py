@@ -69,8 +69,9 @@ class _Once:
     def poll(self) -> Sequence[Family]:
         """Return what there is to show after a poll; raises Stopped."""
         vitals = Vitals(self.name)
-        outcome = poll_once(self._service, vitals)
-        FaultLog(self.name).tell(outcome)
+        log = FaultLog(self.name)
+        outcome = poll_once(self._service, vitals, log)
+        log.tell(outcome)
         self.is_good = not outcome.faults
         families = self._service.families()
         self._push(self.name, vitals, families, outcome)

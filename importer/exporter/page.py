@@ -16,7 +16,7 @@ from importer.exporter.exposition import EOF, openmetrics_part, shown_name, text
 from importer.exporter.family import Family
 from importer.exporter.gzip_parts import Packed, joined, pack
 from importer.exporter.negotiation import wanted_format
-from importer.exporter.user_error import told
+from importer.exporter.user_error import USER_EXCEPTIONS, told
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class Page:
         collected = _Collected(self._registry, taken, names)
         try:
             shown = _generated(collected, is_openmetrics=is_openmetrics)
-        except Exception as error:
+        except USER_EXCEPTIONS as error:
             if not self._is_failing:
                 logger.exception("the default registry of prometheus_client cannot be shown: %s", told(error))
             self._is_failing = True

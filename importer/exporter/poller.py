@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from importer.errors import Stopped
 from importer.exporter.base import Fault, FaultKind, Outcome, Service
 from importer.exporter.family import Family
+from importer.exporter.user_error import told
 from importer.exporter.vitals import Vitals
 
 logger = logging.getLogger(__name__)
@@ -15,6 +16,8 @@ logger = logging.getLogger(__name__)
 FAILED_WAIT_SECONDS = 60.0
 """The longest wait after a poll that failed, whatever the interval, unless the vendor asks for more."""
 MAX_RETRY_AFTER_SECONDS = 3600.0
+FORMER_SECONDS = 30.0
+"""How long the last poll of a service that was replaced is waited for: code of users may hang."""
 
 
 Output = Callable[[Sequence[Family], Outcome], None]
@@ -33,29 +36,13 @@ def wait_seconds(interval_seconds: float, outcome: Outcome) -> float:
     return max(min(interval_seconds, FAILED_WAIT_SECONDS), asked)
 
 
-def poll_once(service: Service, vitals: Vitals, *, clock: Callable[[], float] = time.monotonic) -> Outcome:
-    """Let a service poll, and count what it came to; raises Stopped.
-
-    Whatever else a service raises is a bug, which must cost neither the process nor the next poll.
-    """
-    begin = clock()
-    try:
-        outcome = service.poll()
-    except Stopped:
-        raise
-    except Exception as bug:
-        logger.exception("%s: a fault of its own: %s", service.name, type(bug).__name__)
-        outcome = Outcome([Fault(FaultKind.CODE, f"a fault of its own: {type(bug).__name__}: {bug}")])
-    vitals.count(outcome, clock() - begin)
-    return outcome
-
-
 class FaultLog:
     """Tells faults when they begin: one that comes again before a wholly good poll is not told again."""
 
     def __init__(self, service: str) -> None:
         self._service = service
         self._told: set[tuple[FaultKind, str]] = set()
+        self._told_bug = ""
 
     def tell(self, outcome: Outcome) -> None:
         """Log what is new about a poll."""
@@ -68,6 +55,32 @@ class FaultLog:
             else:
                 self._told.add((fault.kind, fault.metric))
                 logger.error("%s: %s", self._service, fault.reason)
+
+    def tell_bug(self, bug: Exception) -> None:
+        """Log a fault of our own, with its traceback the first of several like it."""
+        kind = type(bug).__name__
+        level = logging.DEBUG if kind == self._told_bug else logging.ERROR
+        self._told_bug = kind
+        logger.log(level, "%s: a fault of its own: %s", self._service, told(bug), exc_info=level == logging.ERROR)
+
+
+def poll_once(
+    service: Service, vitals: Vitals, log: FaultLog, *, clock: Callable[[], float] = time.monotonic
+) -> Outcome:
+    """Let a service poll, and count what it came to; raises Stopped.
+
+    Whatever else a service raises is a bug, which must cost neither the process nor the next poll.
+    """
+    begin = clock()
+    try:
+        outcome = service.poll()
+    except Stopped:
+        raise
+    except Exception as bug:  # noqa: BLE001 - told, and the next poll comes all the same
+        log.tell_bug(bug)
+        outcome = Outcome([Fault(FaultKind.CODE, f"a fault of its own: {told(bug)}")])
+    vitals.count(outcome, clock() - begin)
+    return outcome
 
 
 class Poller:
@@ -93,10 +106,12 @@ class Poller:
         self._log = FaultLog(service.name)
         self._is_stopped = False
         self._changed = threading.Condition()
+        self._former: Poller | None = None
         self._thread = threading.Thread(target=self._run, name=service.name, daemon=True)
 
-    def start(self) -> None:
-        """Begin with the first poll."""
+    def start(self, *, after: "Poller | None" = None) -> None:
+        """Begin with the first poll: no vendor is asked twice at a time, so once the last one of `after` has ended."""
+        self._former = after
         self._thread.start()
 
     def set_interval(self, seconds: float) -> None:
@@ -116,9 +131,12 @@ class Poller:
         self._thread.join(timeout_seconds)
 
     def _run(self) -> None:
+        if self._former is not None:
+            self._former.join(FORMER_SECONDS)
+            self._former = None
         try:
             while not self._is_stopped:
-                outcome = poll_once(self._service, self._vitals, clock=self._clock)
+                outcome = poll_once(self._service, self._vitals, self._log, clock=self._clock)
                 self._hand_on(outcome)
                 self._wait(outcome)
         except Stopped:
@@ -130,9 +148,12 @@ class Poller:
         if self._is_stopped:
             return
         self._log.tell(outcome)
-        families = self._service.families()
-        for output in self._outputs:
-            output(families, outcome)
+        try:
+            families = self._service.families()
+            for output in self._outputs:
+                output(families, outcome)
+        except Exception as bug:  # noqa: BLE001 - told, and the next poll comes all the same
+            self._log.tell_bug(bug)
 
     def _wait(self, outcome: Outcome) -> None:
         begin = self._clock()

@@ -1,7 +1,6 @@
 """What is told of an exception that a user's code has raised: one line, with its place, without queries of URLs."""
 
 import importlib.util
-import re
 import sysconfig
 import traceback
 from collections.abc import Iterator
@@ -10,16 +9,14 @@ from types import TracebackType
 
 import requests
 
-from importer.credentials import redact
 from importer.errors import ImporterError, one_line
 from importer.exporter.api_exceptions import BadValue
 from importer.exporter.base import FaultKind
+from importer.exporter.url_text import url_told, without_queries
 
-USER_EXCEPTIONS = (Exception, SystemExit)
-"""What a user's code may raise without ending the process."""
+USER_EXCEPTIONS = (BaseException,)
+"""What a user's code may raise without ending the process: SystemExit and asyncio's CancelledError are no Exception."""
 
-_QUERY = re.compile(r"((?:https?://|with url: ?/)[^\s?#'\"<>]*)[?#][^\s'\"<>]*", re.I)
-_PASSWORD = re.compile(r"(https?://)[^\s/@'\"]+@", re.I)
 _REQUEST_FAILURES: tuple[tuple[type[Exception], FaultKind, str], ...] = (
     (requests.Timeout, FaultKind.TIMEOUT, "no answer in time"),
     (requests.HTTPError, FaultKind.STATUS, "HTTP {status}"),
@@ -57,20 +54,6 @@ def kind_of(error: BaseException) -> FaultKind:
         if isinstance(error, kind):
             return fault
     return FaultKind.MISSING if isinstance(error, KeyError | IndexError) else FaultKind.CODE
-
-
-def without_queries(text: str) -> str:
-    """Return text with its URLs cut before their queries, and without passwords in them."""
-    return redact(_QUERY.sub(r"\1", _PASSWORD.sub(r"\1", text)))
-
-
-def url_told(url: object) -> str:
-    """Return a URL for messages: without user, password and query; as it is where it is none.
-
-    >>> url_told("https://ada:pw@shop.example:8443/v1?key=secret")
-    'https://shop.example:8443/v1'
-    """
-    return one_line(without_queries(str(url).partition("?")[0].partition("#")[0]), limit=200)
 
 
 def place(error: BaseException) -> str:

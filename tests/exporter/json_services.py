@@ -18,6 +18,8 @@ from tests.http_servers import Answer, BookServer, book_server
 GOLDEN = Path(__file__).parent / "golden"
 ONE = [{"name": "count", "path": "$.count"}]
 """Metrics of an answer `{"count": 1}`."""
+FORBIDDEN = " (bad key, or the rate limit)"
+"""What is said of each 403: vendors give it for either."""
 ORDERS_ANSWER = {
     "site": "lyon",
     "status": "OK",

@@ -121,6 +121,17 @@ def test_labelled_values_are_taken_a_label_set_at_a_time_and_gauges_lose_what_is
         assert polled(service, depth=[]) == {}
 
 
+def test_label_sets_that_a_class_has_removed_itself_are_no_fault() -> None:
+    mapping = {"gauge": ["depth"]}
+    with made(api_with(mapping, {"depth": ["team"]}), mapping) as service:
+        polled(service, depth=[{"team": "a", "value": 1}, {"team": "b", "value": 2}])
+        (instance,) = service._instances
+        instance.remove("a")
+        service.instance.values = {"depth": [{"team": "b", "value": 3}]}
+        assert not service.poll().faults
+        assert samples(service) == {'depth{team="b"}': 3}
+
+
 def test_labelled_counters_keep_what_is_gone() -> None:
     mapping = {"counter": ["depth"]}
     with made(api_with(mapping, TEAMS), mapping) as service:

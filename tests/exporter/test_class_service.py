@@ -153,6 +153,22 @@ def test_a_class_without_a_configuration_is_told_what_to_do(load: Load) -> None:
     assert "its metrics cannot be made: TypeError: self.config is None; set it in __init__" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (SHOP.replace("super().__init__()", "pass"), "__init__ has not called super().__init__()"),
+        (
+            SHOP.replace("self.config = ", "self.config = {'services': {'shop': {}}} or "),
+            "self.service_name is '', which self.config[\"services\"] does not have",
+        ),
+    ],
+)
+def test_a_class_without_what_its_metrics_are_made_of_is_told_what_is_missing(load: Load, text: str, told: str) -> None:
+    error = refusal(load, text)
+    assert error.exit_code == ExitCode.FAILED
+    assert told in str(error)
+
+
 def test_the_traceback_is_for_debugging_alone(load: Load, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
         refusal(load, "1 / 0")
@@ -228,6 +244,55 @@ def test_a_collector_of_the_users_that_fails_costs_the_others_nothing(
     for _ in range(2):
         assert samples(service) == {"depth": 7}
     assert caplog.messages.count("a collector of the user's cannot be asked: ZeroDivisionError (shop_api.py:4)") == 1
+
+
+BROKEN = """
+class Broken:
+    def collect(self):
+        raise RuntimeError("broken")
+    def set(self, value):
+        pass
+"""
+
+
+HANDED_OVER = "\n    def call_prometheus_metrics(self, values, instances):\n        instances[0].set(values['depth'])\n"
+
+
+@pytest.mark.parametrize("handing_over", ["", HANDED_OVER])
+def test_a_metric_that_cannot_be_collected_costs_the_others_nothing(load: Load, handing_over: str) -> None:
+    making = "lambda name, _: Broken() if name == 'width' else Gauge(name, name)"
+    making = f"super().__init__(); self.prometheus_metrics_mapping['gauge'] = {making}"
+    text = SHOP.replace("super().__init__()", making) + handing_over
+    service = load(f"from prometheus_client import Gauge\n{BROKEN}{text}")
+    assert not service.poll().faults
+    assert samples(service) == {"depth": 7}
+
+
+def test_a_collector_whose_labels_are_no_text_costs_the_others_nothing(
+    load: Load, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = "from prometheus_client import REGISTRY\nfrom prometheus_client.core import GaugeMetricFamily\nclass Own:\n"
+    own += "    def collect(self):\n        family = GaugeMetricFamily('own', 'own', labels=['site'])\n"
+    own += "        family.add_metric([1], 3)\n        return [family]\n    def describe(self):\n        return []\n"
+    service = load(own + SHOP.replace("super().__init__()", "super().__init__(); REGISTRY.register(Own())"))
+    service.poll()
+    for _ in range(2):
+        assert samples(service) == {"depth": 7}
+    assert len([message for message in caplog.messages if "own, of a collector of the user's" in message]) == 1
+
+
+@pytest.mark.parametrize("error", ["asyncio.CancelledError", "BaseException", "SystemExit"])
+def test_whatever_a_method_raises_is_a_fault_of_its_metric(load: Load, error: str) -> None:
+    service = load("import asyncio\n" + SHOP.replace("return 7", f"raise {error}"))
+    (fault,) = service.poll().faults
+    assert fault.metric == "depth"
+
+
+@pytest.mark.parametrize("given", ["None", "7", "()"])
+def test_a_class_that_gives_no_service_is_told(load: Load, given: str) -> None:
+    error = refusal(load, f"def ShopApi():\n    return {given}\n")
+    assert error.exit_code == ExitCode.FAILED
+    assert "services.shop: ShopApi() gives" in str(error)
 
 
 def test_a_class_that_derives_from_nothing_will_do(load: Load) -> None:

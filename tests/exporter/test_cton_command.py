@@ -169,6 +169,46 @@ def test_a_reload_that_takes_away_a_service_frees_its_port(site: Site) -> None:
         await_sample(shop, "orders_total", 410)
 
 
+def test_a_reload_that_fails_at_the_outbox_leaves_every_page_as_it_was(site: Site) -> None:
+    stock, gone = site.plain(), site.plain("gone")
+    with site.running("--all") as running:
+        await_sample(stock, "stock", 17)
+        await_sample(gone, "stock", 17)
+        (site.commands.state_dir / "cton.outbox").mkdir()  # no file can be there
+        added = site.plain("added")
+        site.services["stock"]["metrics"] = [{"name": "boxes", "path": "$.depth"}]
+        del site.services["gone"]
+        site.top["destinations"] = [{"protocol": "file", "path": str(site.commands.home / "pushed.jsonl")}]
+        site.write()
+        running.reload("not read again")
+        assert samples(scraped(stock))["stock"] == 17
+        assert samples(scraped(gone))["stock"] == 17
+        with pytest.raises(OSError):
+            scraped(added)
+
+
+def test_a_reload_may_move_a_port_to_another_address_and_back(site: Site) -> None:
+    port = site.plain()
+    with site.running("--all") as running:
+        await_sample(port, "stock", 17)
+        for more in ({"address": "127.0.0.1"}, {"address": "0.0.0.0"}, {}):
+            site.plain(port=port, **more)
+            site.write()
+            running.reload()
+            await_sample(port, "stock", 17)
+
+
+def test_a_reload_to_an_address_that_cannot_be_had_keeps_the_one_before(site: Site) -> None:
+    port = site.plain()
+    with site.running("--all") as running:
+        await_sample(port, "stock", 17)
+        site.plain(port=port, address="127.0.0.1")
+        site.plain("other", address="192.0.2.1")
+        site.write()
+        running.reload("not read again")
+        await_sample(port, "stock", 17)
+
+
 def test_what_is_polled_is_pushed_too_and_waits_while_nobody_takes_it(site: Site) -> None:
     site.shop()
     site.plain()
@@ -179,6 +219,15 @@ def test_what_is_polled_is_pushed_too_and_waits_while_nobody_takes_it(site: Site
     assert any("orders_total" in name and "410" in name for name in names)
     assert any("collectington_up" in name for name in names)
     assert not any("_created" in name for name in names)
+
+
+@pytest.mark.parametrize(("level", "is_told"), [("INFO", False), ("DEBUG", True)])
+def test_each_delivery_is_told_to_those_who_look_closer_alone(site: Site, level: str, *, is_told: bool) -> None:
+    site.plain()
+    site.top |= {"log_level": level, "destinations": [{"protocol": "file", "path": str(site.commands.home / "out")}]}
+    result = site.once("--all")
+    assert result.code == ExitCode.OK
+    assert ("metrics sent" in result.stderr) == is_told
 
 
 def test_without_destinations_nothing_is_kept_on_disk(site: Site) -> None:
@@ -220,6 +269,7 @@ def run_with(site: Site, **top: object) -> tuple[int, str]:
         ({"api_call_intervals": 0}, "api_call_intervals"),
         ({"api_call_intervals": True}, "api_call_intervals"),
         ({"timeout": -1}, "timeout"),
+        ({"timeout": 1e300}, "timeout: 1e+300 seconds are more than 1000000"),
         ({"address": "localhost"}, "address"),
         ({"service_module": "no_such_module"}, "no_such_module"),
         ({"service_class": "NoSuchClass"}, "shop_api has no class NoSuchClass"),
@@ -278,6 +328,14 @@ def test_two_services_cannot_share_a_port(site: Site) -> None:
     result = site.commands.run("cton", "--all", "-c", site.write())
     assert result.code == ExitCode.CONFIG
     assert "services.stock.port" in result.stderr
+
+
+def test_one_address_cannot_share_a_port_with_all_addresses(site: Site) -> None:
+    port = site.shop()
+    site.plain(port=port, address="127.0.0.1")
+    result = site.commands.run("cton", "--all", "-c", site.write())
+    assert result.code == ExitCode.CONFIG
+    assert f"services.stock.port: {port} is the port of services.shop, too" in result.stderr
 
 
 def test_the_port_of_the_first_releases_is_that_of_services_without_one(site: Site) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from importer.credentials import redact
 from importer.errors import Stopped
 from importer.exporter.api import CollectingtonApi
 from importer.exporter.api_state import state_of
@@ -77,6 +78,15 @@ def test_an_answer_is_kept_whatever_it_is(api: CollectingtonApi, vendor: BookSer
 def test_null_is_no_answer(api: CollectingtonApi, vendor: BookServer) -> None:
     vendor.answers[:] = [answer(None), answer({"a": 1})]
     assert [api.get_data_from_store("all") for _ in range(2)] == [None, {"a": 1}]
+
+
+def test_null_is_asked_for_once_in_a_poll(vendor: BookServer) -> None:
+    vendor.answers[:] = [answer(None), answer({"one": 1, "two": 2, "three": 3})]
+    with made(reading(vendor), THREE) as service:
+        assert service.poll().faults
+        assert len(vendor.seen) == 1
+        assert not service.poll().faults
+        assert len(vendor.seen) == 2
 
 
 def test_what_is_too_old_is_read_anew_each_store_by_its_own_time(api: CollectingtonApi, vendor: BookServer) -> None:
@@ -299,6 +309,19 @@ def test_what_a_class_asks_by_itself_is_told_without_the_query_and_in_words() ->
         (fault,) = service.poll().faults
     assert fault.kind == FaultKind.CONNECTION
     assert fault.reason == "one: http://127.0.0.1:9/v1: no connection, or one that was cut off"
+
+
+def test_a_query_that_the_vendor_says_again_is_not_told(vendor: BookServer) -> None:
+    vendor.answers[:] = [Answer(404, b"Cannot GET /v1/stats?window=1h&key=sesame")]
+    with made(reading(vendor), THREE) as service:
+        (fault,) = service.poll().faults
+    assert fault.reason.endswith("Cannot GET /v1/stats")
+
+
+def test_a_key_that_changes_with_each_request_is_masked(api: CollectingtonApi, vendor: BookServer) -> None:
+    for number in range(150):
+        api.read_data(vendor.url, {}, {"X-Api-Key": f"passing-key-{number}"})
+    assert redact("passing-key-149") == "***"
 
 
 def test_nothing_that_is_logged_holds_the_query_or_a_key(

@@ -60,6 +60,11 @@ def test_whatever_is_read_is_multiplied_by_the_scale() -> None:
     assert [reader.read(value) for value in (250, "500", "one", True)] == [0.25, 0.5, 0.001, 0.001]
 
 
+def test_what_the_scale_makes_too_large_is_told() -> None:
+    with pytest.raises(ValueError, match=r"^is too large a number$"):
+        NumberReader(scale=1e300).read(1e300)
+
+
 @pytest.mark.parametrize(
     "text",
     [

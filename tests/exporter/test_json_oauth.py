@@ -9,13 +9,13 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from importer.credentials import Secret, redact
+from importer.credentials import KEPT_PASSING, Secret, redact
 from importer.exporter.base import FaultKind
 from importer.exporter.json_http import Caller, Tries
 from importer.exporter.json_oauth import ClientCredentials, Tokens
 from importer.http_client import HttpClient
 from tests.doubles import FakeClock
-from tests.exporter.json_services import answers, faults, samples, service_of
+from tests.exporter.json_services import FORBIDDEN, answers, faults, samples, service_of
 from tests.http_servers import Answer, BookServer, book_server
 
 (GOOD,) = answers({"count": 1})
@@ -58,6 +58,19 @@ def test_the_token_is_asked_for_and_used(tmp_path: Path) -> None:
     }
     assert authorizations(vendor) == ["Bearer first-token"] * 2
     assert redact("first-token") == "***"
+
+
+def test_tokens_of_long_ago_are_forgotten(tmp_path: Path) -> None:
+    tokens = [token(f"short-lived-{number}", expires_in=1) for number in range(KEPT_PASSING + 1)]
+    with (
+        book_server(*tokens) as issuer,
+        book_server(GOOD) as vendor,
+        service_of(tmp_path, {"api_url": vendor.url, "oauth2": oauth(issuer)}) as service,
+    ):
+        for _ in tokens:
+            assert not service.poll().faults
+    assert redact("short-lived-0") == "short-lived-0"
+    assert redact(f"short-lived-{KEPT_PASSING}") == "***"
 
 
 def test_a_vendor_that_wants_the_credentials_in_the_body_gets_them_there(tmp_path: Path) -> None:
@@ -103,7 +116,11 @@ def test_a_fresh_token_that_is_refused_is_not_fetched_again_in_the_same_poll(tmp
 @pytest.mark.parametrize(
     ("answer", "kind", "reason"),
     [
-        (Answer(403, b"sesame is wrong"), FaultKind.STATUS, "oauth2: HTTP 403 from {url}/token: *** is wrong"),
+        (
+            Answer(403, b"sesame is wrong"),
+            FaultKind.STATUS,
+            "oauth2: HTTP 403 from {url}/token" + FORBIDDEN + ": *** is wrong",
+        ),
         (Answer(400, b"bad"), FaultKind.STATUS, "oauth2: HTTP 400 from {url}/token: bad"),
         (Answer(200, b"{}"), FaultKind.ANSWER, "oauth2: the answer from {url}/token has no access_token"),
         (Answer(200, b"[]"), FaultKind.ANSWER, "oauth2: the answer from {url}/token has no access_token"),
@@ -127,7 +144,7 @@ def test_a_status_that_is_not_about_the_token_does_not_fetch_another(tmp_path: P
         book_server(Answer(403, b"no"), GOOD) as vendor,
         service_of(tmp_path, {"api_url": vendor.url, "oauth2": oauth(issuer)}) as service,
     ):
-        assert faults(service.poll()) == [(FaultKind.STATUS, f"HTTP 403 from {vendor.url}/: no")]
+        assert faults(service.poll()) == [(FaultKind.STATUS, f"HTTP 403 from {vendor.url}/{FORBIDDEN}: no")]
         assert not service.poll().faults
     assert len(issuer.seen) == 1
 

@@ -10,7 +10,7 @@ from importer.exporter.base import FaultKind
 from importer.exporter.json_http import PollFailed
 from importer.exporter.json_pages import NumberWay, PageRule, Target, joined
 from importer.exporter.json_path import Path as JsonPath
-from tests.exporter.json_services import answers, faults, samples, service_of
+from tests.exporter.json_services import FORBIDDEN, answers, faults, samples, service_of
 from tests.http_servers import Answer, BookServer, book_server
 
 METRICS = [
@@ -154,7 +154,10 @@ def test_pages_that_cannot_be_trusted_fail_the_poll(
 def test_a_page_that_fails_fails_the_poll(tmp_path: Path) -> None:
     with book_server(*answers(page(1, next="/b?key=1")), Answer(403, b"no")) as vendor:
         found, wrong, _ = polled(tmp_path, vendor, LINKS)
-    assert (found, wrong) == ({}, [(FaultKind.STATUS, f"page 2: HTTP 403 from {vendor.url}/b: no")])
+    assert (found, wrong) == (
+        {},
+        [(FaultKind.STATUS, f"page 2: HTTP 403 from {vendor.url}/b{FORBIDDEN}: no")],
+    )
 
 
 def test_the_tries_of_a_poll_are_shared_by_its_pages(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from importer.credentials import redact
 from importer.errors import Stopped
 from importer.exporter.base import FaultKind
-from tests.exporter.json_services import ONE, answers, faults, samples, service_of
+from tests.exporter.json_services import FORBIDDEN, ONE, answers, faults, samples, service_of
 from tests.http_servers import WAIT_SECONDS, Answer, ScriptServer, book_server, read_request, says, says_then_hangs
 
 (GOOD,) = answers({"count": 1})
@@ -100,8 +100,17 @@ def test_a_status_is_told_without_query_and_secrets(tmp_path: Path) -> None:
     assert len(vendor.seen) == 1
     ((kind, reason),) = faults(outcome)
     assert kind is FaultKind.STATUS
-    assert reason == f"HTTP 403 from {vendor.url}/v1/x: no such key: *** {'x' * 182}…"
+    assert reason == f"HTTP 403 from {vendor.url}/v1/x{FORBIDDEN}: no such key: *** {'x' * 182}…"
     assert outcome.retry_after_seconds is None
+
+
+def test_a_query_that_the_vendor_says_again_is_not_told(tmp_path: Path) -> None:
+    with (
+        book_server(Answer(404, b"Cannot GET /v1/x?window=1h&key=plain-key")) as vendor,
+        service_of(tmp_path, {"api_url": f"{vendor.url}/v1/x?window=1h&key=plain-key"}) as service,
+    ):
+        ((_, reason),) = faults(service.poll())
+    assert reason == f"HTTP 404 from {vendor.url}/v1/x: Cannot GET /v1/x"
 
 
 def test_a_status_without_body_is_told_in_words(tmp_path: Path) -> None:

@@ -48,6 +48,22 @@ def test_what_is_live_is_asked_at_each_scrape() -> None:
     assert ["age 1.0" in body(shown), "age 2.0" in body(shown)] == [True, True]
 
 
+@pytest.mark.parametrize("error", [SystemExit(3), ZeroDivisionError()])
+def test_a_collector_of_the_default_registry_that_fails_costs_the_figures_nothing(error: BaseException) -> None:
+    class Own:
+        def collect(self) -> Iterator[Metric]:
+            raise error
+
+        def describe(self) -> list[Metric]:
+            return []
+
+    registry = CollectorRegistry()
+    registry.register(Own())  # type: ignore[arg-type]
+    shown = Page(registry=registry)
+    shown.publish([gauge("stock", 1.0)])
+    assert body(shown) == "# HELP stock stock\n# TYPE stock gauge\nstock 1.0\n"
+
+
 def test_openmetrics_has_one_end_and_is_packed_as_it_is() -> None:
     shown = page(gauge("up", 1.0))
     shown.publish([gauge("stock", 1.0)])

@@ -65,6 +65,59 @@ def test_a_bug_in_a_service_costs_one_poll(caplog: pytest.LogCaptureFixture) -> 
     assert "shop: a fault of its own: ZeroDivisionError" in caplog.text
 
 
+def test_a_bug_in_what_takes_the_figures_costs_no_poll_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    service = ScriptedService()
+    poller = Poller(service, Vitals("shop"), [_failing], interval_seconds=0.0)
+    poller.start()
+    for _ in range(3):
+        service.let(Outcome(), gauge("depth", 1.0))
+        assert service.began.acquire(timeout=WAIT_SECONDS)
+    poller.stop()
+    service.end()
+    assert service.closed.wait(WAIT_SECONDS)
+    told = [record for record in caplog.records if "a fault of its own: ZeroDivisionError" in record.getMessage()]
+    assert [record.exc_info is not None for record in told if record.levelno == logging.ERROR] == [True]
+
+
+def _failing(_families: Sequence[Family], _outcome: Outcome) -> None:
+    raise ZeroDivisionError
+
+
+def test_a_bug_that_stays_is_told_with_its_traceback_once(caplog: pytest.LogCaptureFixture) -> None:
+    service = ScriptedService()
+    with polling(service) as handed:
+        for _ in range(3):
+            service.let(ZeroDivisionError("division by zero"))
+            handed.get(timeout=WAIT_SECONDS)
+    assert len([record for record in caplog.records if record.exc_info]) == 1
+
+
+def test_who_comes_after_another_polls_once_that_one_has_ended() -> None:
+    events: list[str] = []
+
+    class Noting(ScriptedService):
+        def poll(self) -> Outcome:
+            events.append(f"{self.name} begins")
+            return super().poll()
+
+        def close(self) -> None:
+            events.append(f"{self.name} ends")
+            super().close()
+
+    former, heir = Noting("former"), Noting("heir")
+    pollers = [Poller(service, Vitals(service.name), [], interval_seconds=0.0) for service in (former, heir)]
+    pollers[0].start()
+    assert former.began.acquire(timeout=WAIT_SECONDS)
+    pollers[0].stop()
+    pollers[1].start(after=pollers[0])
+    former.let(Outcome())
+    assert heir.began.acquire(timeout=WAIT_SECONDS)
+    pollers[1].stop()
+    heir.end()
+    assert heir.closed.wait(WAIT_SECONDS)
+    assert events == ["former begins", "former ends", "heir begins", "heir ends"]
+
+
 def test_what_a_poll_brought_after_the_stop_is_not_handed_on() -> None:
     service = ScriptedService()
     handed: queue.SimpleQueue[Sequence[Family]] = queue.SimpleQueue()
@@ -134,7 +187,7 @@ def test_a_poll_is_counted_with_the_time_that_it_took() -> None:
     vitals = Vitals("shop", clock=lambda: 1000.0)
     service = ScriptedService()
     service.let(Outcome())
-    poll_once(service, vitals, clock=lambda: next(times))
+    poll_once(service, vitals, FaultLog("shop"), clock=lambda: next(times))
     shown = {family.name: family.samples[0].value for family in vitals.families()}
     assert shown["collectington_poll_duration_seconds"] == 2.5
     assert shown["collectington_last_success_timestamp_seconds"] == 1000.0
