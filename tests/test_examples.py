@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from importer.collector.jobs_file import load_jobs
+from importer.collector.timers import Layout, build_units
 from importer.destinations import load_destinations
 from importer.events.settings.settings import read_settings
 from importer.events.tokens.users import load_users
@@ -47,6 +49,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "leexportpy/config.ini": load_searches,
     "stats-service/stats-service.ini": lambda path: read_settings(path, environ={}, make_directories=False),
     "stats-service/access.json.example": load_users,
+    "pp-collector/cronjobs": lambda path: build_units(load_jobs(path), Layout(path)),
 }
 
 

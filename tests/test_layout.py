@@ -20,6 +20,7 @@ LAUNCHERS = sorted(path.name for path in (ROOT / "bin").iterdir() if path.is_fil
 OTHER_NAMES = [
     *((name, f"{name}.py") for name in ("dailyjobs", "groupedby", "livestats", "servicestats")),
     ("leexportpy", "leexport"),
+    ("generate-ga-credentials", "generate-ga-credentials.py"),
 ]
 
 OLD_IMPORT_PATHS: dict[str, list[str]] = {

@@ -5,7 +5,7 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from importer.cli.command import Parser, run_command
 from importer.errors import ConfigError, ExitCode, ImporterError, Problem, UsageError, one_line
@@ -118,12 +118,16 @@ def _token(options: argparse.Namespace) -> "Secret":
 
 def _data(text: str) -> dict[str, object]:
     try:
-        data: object = json.loads(text)
+        data: object = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise ImporterError(f"--data is not JSON: {one_line(error)}") from error
     if not isinstance(data, dict):
         raise ImporterError("--data is not a JSON object")
     return data
+
+
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no number that JSON has")
 
 
 def _asked(question: Callable[[], dict[str, Any]], failure: str, url: str) -> dict[str, Any]:

@@ -29,9 +29,7 @@ def renewed_crontab(crontab: bytes, path_to_jobs: str, path_to_app: str, unique_
     return "".join(f"{line}\n" for line in renewed).encode("utf-8", "surrogateescape")
 
 
-def generate_crontab(
-    current_crontab: Iterable[str], path_to_jobs: str, path_to_app: str, unique_id: str
-) -> list[str]:
+def generate_crontab(current_crontab: Iterable[str], path_to_jobs: str, path_to_app: str, unique_id: str) -> list[str]:
     """Return the lines of a crontab without the former block of this id, and with a new one at the end.
 
     There is no block where no job remains. Raises ParseError for a line of the jobs file that is no job, and for a

@@ -102,7 +102,7 @@ def test_an_unknown_id_is_a_failure(run: Run) -> None:
         ("[" * 100_000, "--data is not JSON"),
         ("[]", "--data is not a JSON object"),
         ("null", "--data is not a JSON object"),
-        ('{"a": NaN}', "cannot be sent as JSON"),
+        ('{"a": NaN}', "--data is not JSON: NaN is no number that JSON has"),
     ],
 )
 def test_data_that_is_no_json_object_is_a_failure(
