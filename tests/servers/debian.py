@@ -12,6 +12,7 @@ PROGRAMS = {
     "prometheus-pushgateway": "prometheus-pushgateway",
     "nats-server": "nats-server",
     "chromium-headless-shell": "chromium-headless-shell",
+    "systemd-analyze": "systemd",
 }
 """Program, as named in `pytest.mark.server(...)` -> package; the systemd unit has the program's name."""
 
