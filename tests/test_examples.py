@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from importer.collector.content import PATH_KEY
 from importer.collector.jobs_file import load_jobs
+from importer.collector.platform import read_platform
+from importer.collector.run import Query
 from importer.collector.timers import Layout, build_units
 from importer.destinations import load_destinations
 from importer.events.settings.settings import read_settings
@@ -62,7 +65,28 @@ def load_services(path: Path) -> None:
     assert configuration.warnings == ()
 
 
+def load_query(path: Path) -> None:
+    Query.from_content({**load_object(path), PATH_KEY: str(path)})
+
+
+def load_platform(path: Path) -> None:
+    place = {"data-group": "any", "data-type": "any"}
+    read_platform({**load_object(path), PATH_KEY: str(path)}, {}, place, state=path.parent)
+
+
+def load_object(path: Path) -> dict[str, object]:
+    content = load_json(path)
+    assert isinstance(content, dict)
+    return content
+
+
 LOADERS |= {
+    "pp-collector/performanceplatform.json": load_platform,
+    "pp-collector/token.json": load_object,
+    "pp-collector/credentials/ga.json": load_object,
+    "pp-collector/credentials/pingdom.json": load_object,
+    "pp-collector/queries/pingdom.json": load_query,
+    "pp-collector/queries/visits.json": load_query,
     "collectington/config.json": load_services,
     "collectington/bearer-apis.json": load_services,
     "collectington/splunk-oncall.json": load_services,

@@ -3,6 +3,7 @@
 import argparse
 import os
 import shlex
+import textwrap
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
     from importer.cli.command import SubCommands
 
 _DESCRIPTION = """\
-Import made-up figures of three apps and of a shop's web logs, show a team's incidents as
-Prometheus sees them, and take in a shop's events, with the real commands: simulators play
-the vendors on this machine, the embedded store and simulated ones take the points, and
+Import made-up figures of three apps and of a shop's web logs and uptime, show a team's
+incidents as Prometheus sees them, and take in a shop's events, with the real commands:
+simulators play the vendors on this machine, the embedded store and simulated ones take the points, and
 what came of it is shown. Needs no configuration and no network, and takes some seconds."""
 _EXAMPLE = """\
   metrics-importer demo
@@ -33,14 +34,15 @@ def add_command(commands: "SubCommands") -> None:
 
 def run(options: argparse.Namespace) -> ExitCode:
     """Run the demonstration; raises ImporterError for the first command that fails."""
-    from importer.cli import demo_apteligent, demo_cton, demo_events, demo_leexport
-    from importer.cli.demo_stage import Stage, workplace
+    from importer.cli import demo_apteligent, demo_cton, demo_events, demo_leexport, demo_pp
+    from importer.cli.demo_stage import MAX_COLUMNS, Stage, workplace
 
     os.environ["no_proxy"] = "127.0.0.1"  # all that is asked is on this machine, whatever proxy its user has
     with workplace(options.keep) as directory, ExitStack() as stack:
-        families = (demo_apteligent, demo_leexport, demo_cton, demo_events)
+        families = (demo_apteligent, demo_leexport, demo_cton, demo_pp, demo_events)
         parts = [stack.enter_context(family.played(directory / "config")) for family in families]
-        print(f"Played on this machine: {', '.join(part.played for part in parts if part.played)}.")
+        played = ", ".join(part.played for part in parts if part.played)
+        print(textwrap.fill(f"Played on this machine: {played}.", width=MAX_COLUMNS, break_on_hyphens=False))
         print(f"All figures are made up. Configuration, outboxes and the store are in {directory}.\n")
         stage = Stage(directory)
         stage.check("configuration, vendors and stores")

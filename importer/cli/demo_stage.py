@@ -30,6 +30,7 @@ _MAINS = {
     **{name: f"importer.cli.apteligent:{name}" for name in ("dailyjobs", "livestats", "groupedby", "servicestats")},
     "leexportpy": "importer.cli.leexport:main",
     "cton": "importer.cli.cton:main",
+    "pp-collector": "importer.cli.pp_collector:main",
     "stats-service": "importer.cli.stats_service:main",
 }
 _SERVING = re.compile(r"serving: address=(?P<host>\S+) port=(?P<port>\d+)")
@@ -86,11 +87,16 @@ class Stage:
         """Run an import, and print how many points it brought."""
         self.do(what, command, *arguments, result=lambda _output: count_of(self._points_of(command), "point"))
 
-    def do(self, what: str, *command_line: str, result: Callable[[str], str]) -> None:
-        """Run a command, and print a line: what it is for, what `result` makes of its output, how long it took."""
+    def do(
+        self, what: str, *command_line: str, result: Callable[[str], str], shown: Sequence[str] | None = None
+    ) -> None:
+        """Run a command, and print a line: what it is for, what `result` makes of its output, how long it took.
+
+        `shown` is printed in place of a command line that is too long.
+        """
         began = time.monotonic()
         output = self._run(*command_line)
-        self._print_done(command_line, what, result(output), time.monotonic() - began)
+        self._print_done(shown or command_line, what, result(output), time.monotonic() - began)
 
     def _print_done(self, command_line: Sequence[str], what: str, result: str, seconds: float) -> None:
         explained = f" {what:<34}" if self._columns >= MAX_COLUMNS else ""

@@ -4,14 +4,14 @@ import argparse
 import logging
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from importer.cli.command import run_command
+from importer.cli.command import run_command, tell
 from importer.collector.arguments import NAME, build_parser
-from importer.errors import ExitCode, ImporterError
+from importer.errors import ConfigError, ExitCode, ImporterError
 
 if TYPE_CHECKING:
     from importer.paths import DirectoryFinder
@@ -28,7 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> ExitCode:
-    from importer.collector.run import CollectionFailed  # on use: what it imports need not be waited for by --help
+    return interruptible(_collect, options)
+
+
+def _collect(options: argparse.Namespace) -> ExitCode:
+    from importer.collector.collection import CollectionFailed  # on use: --help need not wait for what it imports
 
     try:
         query = query_of(options)
@@ -52,11 +56,11 @@ def run_logged(query: Any, options: argparse.Namespace) -> ExitCode:
     from importer.collector.run import run_collector  # on use, as above
 
     with logged(query.entrypoint, options, log_fields(query)) as finder:
-        if os.environ.get(DISABLE_VARIABLE) == "true":
-            logger.info("Collector %s NOT run with the following %s", query.entrypoint, dict(query.query))
+        if is_disabled(query):
             return ExitCode.OK
         try:
-            run_collector(query, options, finder)
+            with progress_shown(NAME, options):
+                run_collector(query, options, finder)
         except ImporterError as error:
             for line in error.lines:
                 logger.error("%s", line, exc_info=error.__cause__ or error)
@@ -64,23 +68,55 @@ def run_logged(query: Any, options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
+def is_disabled(query: Any) -> bool:
+    """Return whether the environment says that nothing is to be collected, and log what is not."""
+    if os.environ.get(DISABLE_VARIABLE) != "true":
+        return False
+    logger.info("Collector %s NOT run with the following %s", query.entrypoint, dict(query.query))
+    return True
+
+
+@contextmanager
+def progress_shown(name: str, options: argparse.Namespace) -> Iterator[None]:
+    """Count the vendor's answers on a terminal while the block lasts, unless it shows the log."""
+    from importer.cli.progress import Progress  # on use, as above
+    from importer.collector.vendor import counting_answers
+
+    if options.console_logging or options.dry_run:
+        yield
+        return
+    with Progress(name) as progress, counting_answers(progress):
+        yield
+
+
 @contextmanager
 def logged(name: str, options: argparse.Namespace, fields: Mapping[str, str] = {}) -> "Iterator[DirectoryFinder]":
-    """Log as the options say while the block lasts, and let signals end it with an error; gives the directories."""
+    """Log as the options say while the block lasts; gives the directories."""
     from importer.collector import log_files  # on use, as above
     from importer.paths import DirectoryFinder, service_places
 
     finder = DirectoryFinder(NAME, service_places())
+    directory, problem = None, ""
+    if not options.console_logging:
+        try:
+            directory = finder.log()
+        except ConfigError as error:  # the console will do
+            problem = str(error)
     log_files.set_up(
         name,
-        directory=None if options.console_logging else finder.log(),
+        directory=directory,
         level=os.environ.get(LEVEL_VARIABLE, "INFO"),
         fields=fields,
         shows_all=options.dry_run,
     )
+    if problem:
+        logger.warning("no log files: %s", problem)
     try:
-        with _interruptible():
-            yield finder
+        yield finder
+    except Interrupted as ending:
+        logger.error("%s", ending)
+        ending.is_told = True
+        raise
     finally:
         log_files.close_down()
 
@@ -97,20 +133,26 @@ def log_fields(query: Any) -> Mapping[str, str]:
     }
 
 
-class Interrupted(ImporterError):
-    """A signal ended the run."""
+class Interrupted(BaseException):
+    """A signal ended the run: no collector's `except Exception` holds it up."""
+
+    is_told = False
+    """Whether the log, which is on the terminal too, has it."""
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the block with an error: what was committed is kept, and the exit status is 1."""
+def interruptible(command: Callable[[argparse.Namespace], ExitCode], options: argparse.Namespace) -> ExitCode:
+    """Run a command that SIGTERM and SIGINT end with exit status 1: what was committed by then is kept."""
 
     def interrupt(number: int, _frame: FrameType | None) -> NoReturn:
         raise Interrupted(f"ended by {signal.Signals(number).name}; what was kept is sent by the next run")
 
     former = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        yield
+        return command(options)
+    except Interrupted as ending:
+        if not ending.is_told:
+            tell(options.parser.prog, str(ending))
+        return ExitCode.FAILED
     finally:
         for number, handler in former.items():
             signal.signal(number, handler)

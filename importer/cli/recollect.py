@@ -11,6 +11,7 @@ from importer.errors import ExitCode, ImporterError
 
 if TYPE_CHECKING:
     from importer.collector.recollection import Recollection
+    from importer.paths import DirectoryFinder
 
 logger = logging.getLogger(__name__)
 
@@ -35,48 +36,58 @@ def build_parser() -> Parser:
     parser.add_argument("queries", type=load_json_file, nargs="+", metavar="QUERY", help="query files of pp-collector")
     parser.add_argument("-s", "--start", dest="start_at", type=parse_date, metavar="DATE", help="default: 186 days ago")
     parser.add_argument("-e", "--end", dest="end_at", type=parse_date, metavar="DATE", help="default: yesterday")
-    parser.add_argument("--empty", action="store_true", help="empty each data set before its first period")
+    parser.add_argument("--empty", action="store_true", help="empty each data set before its first records")
     parser.add_argument("--console-logging", action="store_true", help="log to standard error, not to files")
-    parser.set_defaults(dry_run=False)
+    parser.add_argument("--dry-run", action="store_true", help="write nothing, show what would be written")
     return parser
 
 
 def _run(options: argparse.Namespace) -> ExitCode:
-    from importer.cli.pp_collector import (
-        Interrupted,
-        logged,
-    )  # on use: what these import need not be waited for by --help
-    from importer.cli.progress import Progress
-    from importer.collector.run import CollectionFailed
+    from importer.cli.pp_collector import interruptible  # on use: --help need not wait for what it imports
+
+    return interruptible(_recollect, options)
+
+
+def _recollect(options: argparse.Namespace) -> ExitCode:
+    from importer.cli.pp_collector import is_disabled, logged  # on use, as above
+    from importer.collector.collection import CollectionFailed
 
     try:
         recollections = _recollections(options)
     except ImporterError as error:
         raise CollectionFailed(error.lines) from error  # 78 is not a number of these commands
-    with logged(NAME, options) as finder, Progress(NAME) as progress:
-        failed = False
-        for recollection in recollections:
-            try:
-                records = recollection.run(options, finder, empties=options.empty, progress=progress)
-            except ImporterError as error:
-                failed = True
-                for line in error.lines:
-                    logger.error("%s: %s", recollection.query.source, line)
-                if isinstance(error, Interrupted):
-                    break
-            else:
-                spans = len(recollection.spans)
-                print(f"{recollection.query.source}: {spans} periods, {records} records in this run", flush=True)
-    return ExitCode.FAILED if failed else ExitCode.OK
+    with logged(NAME, options) as finder:
+        succeeded = [
+            _is_collected(recollection, options, finder)
+            for recollection in recollections
+            if not is_disabled(recollection.query)
+        ]
+    return ExitCode.OK if all(succeeded) else ExitCode.FAILED
+
+
+def _is_collected(recollection: "Recollection", options: argparse.Namespace, finder: "DirectoryFinder") -> bool:
+    """Collect one query; what goes wrong is told, and costs the others nothing."""
+    from importer.cli.pp_collector import progress_shown  # on use, as above
+
+    source = recollection.query.source
+    try:
+        with progress_shown(NAME, options):
+            records = recollection.run(options, finder)
+    except ImporterError as error:
+        for line in error.lines:
+            logger.error("%s: %s", source, line, exc_info=error.__cause__ or error)
+        return False
+    print(f"{source}: {len(recollection.spans)} periods, {records} records in this run", flush=True)
+    return True
 
 
 def _recollections(options: argparse.Namespace) -> "list[Recollection]":
     from importer.collector.periods import a_day_ago  # on use, as above
     from importer.collector.recollection import Recollection, range_of
-    from importer.collector.run import CollectionFailed, Query
+    from importer.collector.run import Query
 
     first, last, key = range_of(options.start_at, options.end_at, yesterday=a_day_ago())
-    try:
-        return [Recollection(Query.from_content(query), first, last, key=key) for query in options.queries]
-    except ValueError as error:
-        raise CollectionFailed([str(error)]) from error
+    return [
+        Recollection(Query.from_content(query), first, last, key=key, empties=options.empty)
+        for query in options.queries
+    ]

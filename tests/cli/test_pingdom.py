@@ -57,7 +57,7 @@ def installation(commands: Commands) -> Iterator[Installation]:
 def test_one_cycle_brings_the_last_test_and_a_day_of_hours(installation: Installation) -> None:
     result = installation.run("--once")
     assert (result.code, result.stderr) == (0, "")
-    below = ("response_time", "status", "uptime", "downtime", "hourly.response_time")
+    below = ("response_time", "up", "uptime", "downtime", "hourly.response_time")
     assert installation.names == {f"pingdom.Bike_Shop.{name}" for name in below}
     assert len(installation.carbon.points) == 2 + 24 * 3
 
@@ -87,7 +87,7 @@ def test_a_store_that_is_down_loses_nothing(installation: Installation) -> None:
 def test_a_dry_run_prints_points_and_keeps_nothing(installation: Installation) -> None:
     result = installation.run("--dry-run")
     assert (result.code, len(result.stdout.splitlines())) == (0, 74)
-    assert f"pingdom.Bike_Shop.status 1 {TESTED}" in result.stdout
+    assert f"pingdom.Bike_Shop.up 1 {TESTED}" in result.stdout
     assert installation.carbon.points == ()
     assert not (installation.commands.state_dir / "pingdom.outbox").exists()
 

@@ -130,6 +130,8 @@ def test_an_empty_configuration_directory_is_told_by_what_each_project_would_hav
     assert lines == [
         f"{nothing} apteligent-importer: {', '.join(NAMES)}",
         f"{nothing} leexportpy: config.ini",
+        f"{nothing} collectington: config.json",
+        f"{nothing} pp-collector: performanceplatform.json, query.json",
         f"{nothing} stats-service: stats-service.ini, access.json",
     ]
 
