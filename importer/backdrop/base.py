@@ -12,6 +12,7 @@ import requests
 from importer.backdrop.json_encoder import JsonEncoder, encode_json
 from importer.backdrop.wire import REQUEST_ID, answer_text, build_headers, pack, shown_headers
 from importer.errors import ImporterError
+from importer.logs import MULTILINE
 from importer.requests_backoff import TIMEOUT_SECONDS, Backoff, public_address
 
 __all__ = ["PATIENT", "BaseClient", "ChunkingError", "JsonEncoder", "return_none_on"]
@@ -155,7 +156,7 @@ def _chunks(data: Any, size: int) -> Iterator[Any]:
 
 
 def _show(method: str, url: str, headers: Mapping[str, str], body: str | None) -> None:
-    logger.info('HTTP %s to "%s"\nheaders: %s', method, url, shown_headers(headers))
+    logger.info('HTTP %s to "%s"\nheaders: %s', method, url, shown_headers(headers), extra=MULTILINE)
     logger.info("%s", "no body" if body is None else body)
 
 

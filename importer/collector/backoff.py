@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from importer.collector.vendor import pause_of
+from importer.collector.vendor import count_answer, pause_of
 from importer.collector.vendor_failure import vendor_text
 from importer.requests_backoff import TIMEOUT_SECONDS, Backoff
 
@@ -48,7 +48,9 @@ class PatientRequests:
             rewind()
             return function(url, *args, **kwargs)
 
-        return backoff.send(url, send, timeout=kwargs["timeout"])
+        response = backoff.send(url, send, timeout=kwargs["timeout"])
+        count_answer()
+        return response
 
 
 _patient = PatientRequests()

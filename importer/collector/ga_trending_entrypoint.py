@@ -1,5 +1,6 @@
 """ga.trending: how the pages of a site did this week beside the week before, as a data set that is replaced whole."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from importer.errors import BadAnswer
 from importer.http_client import RetryPolicy
 from importer.sources.google.names import SOURCE, bare
 from importer.sources.google.question import Row, names_in
+
+logger = logging.getLogger(__name__)
 
 TITLE, PATH = "pageTitle", "pagePath"
 DATE_PARTS = ("day", "month", "year")
@@ -106,5 +109,8 @@ def main(  # noqa: PLR0917 - the contract of every entrypoint
     start = today() - timedelta(days=14)
     with closing(create_client(credentials, retries=retries)) as client:
         records = trends(query_ga(client, config, start, start + timedelta(days=13)), start)
+    if not records:  # a data set is never just emptied
+        logger.info("Doing nothing - no data to push")
+        return
     chunks = (records[first : first + CHUNK_SIZE] for first in range(0, len(records), CHUNK_SIZE))
     outlet.write(data_set_config, [Write("PUT", []), *(Write("POST", chunk) for chunk in chunks)])

@@ -103,17 +103,19 @@ class LogstashFormatter(logging.Formatter):
         super().__init__()
         self._tags = ["collector", entrypoint]
         self._fields = dict(fields)
+        self._message = RedactingFormatter("%(message)s", tracebacks=False)
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object, on one line."""
-        fields = {**self._fields, "levelname": record.levelname, "name": record.name}
+        fields = {name: clean(text) for name, text in self._fields.items()}  # a secret is known only later
+        fields |= {"levelname": record.levelname, "name": record.name}
         if record.exc_info and record.exc_info[0] is not None:
             fields["exception_class"] = record.exc_info[0].__name__
             fields["exception_message"] = clean(str(record.exc_info[1]))
         return json.dumps(
             {
                 "@timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
-                "@message": clean(record.getMessage()),
+                "@message": self._message.format(record),
                 "@source_host": socket.gethostname(),
                 "@tags": self._tags,
                 "@fields": fields,
@@ -124,13 +126,15 @@ class LogstashFormatter(logging.Formatter):
 class SharedFile(logging.Handler):
     """A log file that several processes append to, and that is put aside when it has grown too large.
 
-    A file that cannot be written any more is no reason to stop. Raises OSError where it cannot be opened.
+    One that cannot be written any more (full disk, directory gone) is told once, and the work goes on. Raises OSError
+    where it cannot be opened.
     """
 
     def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
         super().__init__()
         self._path = path
         self._max_bytes = max_bytes
+        self._is_failing = False
         self._descriptor = self._opened()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -141,8 +145,10 @@ class SharedFile(logging.Handler):
             os.write(self._descriptor, line)
             if os.fstat(self._descriptor).st_size > self._max_bytes:
                 self._rotate()
-        except OSError:
-            self.handleError(record)
+        except OSError as error:
+            self._complain(error)
+        else:
+            self._is_failing = False
 
     def close(self) -> None:
         """Close the file."""
@@ -158,8 +164,13 @@ class SharedFile(logging.Handler):
         except FileNotFoundError:
             is_current = False
         if not is_current:
-            os.close(self._descriptor)
-            self._descriptor = self._opened()
+            former, self._descriptor = self._descriptor, self._opened()  # the number of a closed one would be another's
+            os.close(former)
+
+    def _complain(self, error: OSError) -> None:
+        if not self._is_failing:
+            self._is_failing = True  # first: the complaint comes back here, being a record too
+            logger.error("log file %s cannot be written: %s", self._path, error.strerror)
 
     def _rotate(self) -> None:
         """Put the file aside, unless another process has just done so."""

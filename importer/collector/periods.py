@@ -9,10 +9,16 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
+from importer.errors import ImporterError
+
 Day = TypeVar("Day", bound=date)
 
 TIME_SPANS = {"daily": "day", "weekly": "week", "monthly": "month"}
 """What a record says of its period (`timeSpan`), by the frequency of the query."""
+
+
+class BadPeriod(ImporterError, ValueError):
+    """The dates are in the wrong order, or a frequency is none."""
 
 
 def today() -> date:
@@ -90,11 +96,11 @@ def generate_date_range(start: Day, end: Day, step: Any) -> Iterator[Day]:
 
 
 def time_span(frequency: str) -> str:
-    """Return `day`, `week` or `month` for a query's frequency; raises ValueError for any other."""
+    """Return `day`, `week` or `month` for a query's frequency; raises BadPeriod for any other."""
     try:
         return TIME_SPANS[frequency]
     except (KeyError, TypeError):
-        raise ValueError(f"frequency: {frequency!r:.100} is not one of {', '.join(TIME_SPANS)}") from None
+        raise BadPeriod(f"query.frequency: {frequency!r:.100} is not one of {', '.join(TIME_SPANS)}") from None
 
 
 def period_range(
@@ -108,7 +114,7 @@ def period_range(
 
     The first period is the whole one that `start` is in. Without both it is the last one: that of yesterday, of a
     week ago or of a month ago, which is where `start` alone ends too; `end` alone is the period of that day.
-    Raises ValueError, before the first period is asked for, for dates in the wrong order and for a frequency that is
+    Raises BadPeriod, before the first period is asked for, for dates in the wrong order and for a frequency that is
     neither `daily`, `weekly` nor `monthly`.
     """
     time_span(frequency)
@@ -118,7 +124,7 @@ def period_range(
     if first is None:
         first = last
     if first > last:
-        raise ValueError(f"Bad dates: {first} is after {last}")
+        raise BadPeriod(f"Bad dates: {first} is after {last}")
     return _periods(first, last, frequency)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from importer.collector.content import PATH_KEY, address, reader_of
 from importer.config import ObjectReader
@@ -15,6 +16,9 @@ from importer.http_request import split_url
 from importer.proxies import read_proxies
 from importer.sinks.backdrop import RETRIES, TIMEOUT_SECONDS, BackdropSink
 from importer.sinks.base import PointSink, Sink
+
+_KEPT = "/%"
+"""What stays as it is in an address beside letters and digits: a name may be quoted already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ def read_platform(
     )
     if problems:
         raise ConfigError(problems)
-    url = f"{base}/{group}/{data_type}" if base else ""
+    url = f"{base}/{quote(group, safe=_KEPT)}/{quote(data_type, safe=_KEPT)}" if base else ""
     return Platform(group, data_type, url, secret, _data_set(url, secret, proxies), tuple(stores))
 
 

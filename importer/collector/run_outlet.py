@@ -10,53 +10,52 @@ from importer.points import Payload
 from importer.sinks.backdrop import BackdropSink, write_payload
 from importer.sinks.base import PointSink, Sink
 
+Committing = Callable[[Transaction, int], None]
+"""Called in the transaction that keeps a collection, with how many records it has."""
+
 
 class UnusableRecord(ImporterError):
-    """A record holds what JSON cannot; nothing of its collection is kept."""
+    """A record holds what JSON cannot; nothing of the requests that it came with is kept."""
 
 
 class RunOutlet:
-    """Implements `outlet.Outlet`: all requests of a collection are kept, or none.
+    """Implements `outlet.Outlet`: gathers the requests of a collection until `commit` keeps all of them, or none."""
 
-    `committing` is called in the same transaction, for who remembers how far a back-fill has come.
-    """
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        data_set: BackdropSink | None,
-        stores: Sequence[PointSink],
-        *,
-        committing: Callable[[Transaction], None] = lambda _transaction: None,
-    ) -> None:
+    def __init__(self, outbox: Outbox, data_set: BackdropSink | None, stores: Sequence[PointSink]) -> None:
         self.records = 0
         """How many were kept."""
         self._outbox = outbox
         self._data_set = data_set
         self._stores = stores
-        self._committing = committing
+        self._gathered = 0
+        self._waiting: list[tuple[str, Sequence[Payload]]] = []
+        """Lane and what is for it, in the order of the requests."""
 
     def write(self, data_set: DataSetConfig, writes: Sequence[Write]) -> None:
-        """Keep the requests in their order; raises UnusableRecord and OutboxError, and nothing is kept then."""
+        """Take requests behind those that are there; raises UnusableRecord, and none of these is taken then."""
         records = [record for write in writes for record in write.records]
         group, data_type = str(data_set["data-group"]), str(data_set["data-type"])
         try:
             requests = [write_payload(write.method, write.content) for write in writes]
-            kept = [(store, payloads_of(store, records, group, data_type)) for store in self._stores]
+            kept = [(store.lane, payloads_of(store, records, group, data_type)) for store in self._stores]
         except (TypeError, ValueError) as error:
             raise UnusableRecord(f"{group}/{data_type}: a record cannot be written as JSON: {error}") from error
-        with self._outbox.transaction() as transaction:
-            self._add(transaction, requests, kept)
-            self._committing(transaction)
-        self.records += len(records)
-
-    def _add(
-        self, transaction: Transaction, requests: Sequence[Payload], kept: Iterable[tuple[Sink, Sequence[Payload]]]
-    ) -> None:
         if self._data_set is not None:
-            transaction.add(self._data_set.lane, requests)
-        for store, payloads in kept:
-            transaction.add(store.lane, payloads)
+            self._waiting.append((self._data_set.lane, requests))
+        self._waiting += kept
+        self._gathered += len(records)
+
+    def commit(self, committing: Committing | None = None) -> None:
+        """Keep what was gathered, and what `committing` changes with it; raises OutboxError, and nothing is kept."""
+        if not self._waiting and committing is None:
+            return
+        with self._outbox.transaction() as transaction:
+            for lane, payloads in self._waiting:
+                transaction.add(lane, payloads)
+            if committing is not None:
+                committing(transaction, self._gathered)
+        self.records += self._gathered
+        self._waiting, self._gathered = [], 0
 
 
 def configure(outbox: Outbox, sinks: Iterable[Sink]) -> None:

@@ -2,7 +2,9 @@
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from importer.collector.vendor_failure import failure_of, unreachable
@@ -17,6 +19,7 @@ MAX_RESPONSE_BYTES = 32 * 2**20
 RETRIES = RetryPolicy(extra_attempts=4, pause_seconds=10.0, max_wait_seconds=300.0, max_waits=4)
 """Five tries, after 10, 20, 40 and 80 seconds, or when the vendor says so: over 300 seconds are not waited for."""
 
+_counted: ContextVar[Callable[[], None] | None] = ContextVar("counted", default=None)
 _PINGDOM_RESET = re.compile(r"Remaining:\s*0\b.*?Time until reset:\s*(\d+)")
 
 
@@ -39,6 +42,23 @@ def vendor_client(
         uniform=lambda _shortest, longest: longest,
         stop=stop,
     )
+
+
+@contextmanager
+def counting_answers(count: Callable[[], None]) -> Iterator[None]:
+    """Let `count` be called at each answer of a vendor while the block lasts, in this thread."""
+    token = _counted.set(count)
+    try:
+        yield
+    finally:
+        _counted.reset(token)
+
+
+def count_answer() -> None:
+    """Tell who waits that an answer has come."""
+    count = _counted.get()
+    if count is not None:
+        count()
 
 
 def pause_of(response: Response) -> float | None:
@@ -81,16 +101,16 @@ class Vendor:
 
         `request` is what `HttpClient.request` takes. Raises SourceError, which shows the vendor's own text.
         """
-        target = f"{self._root}{path}"
-        address = f"{self._client.base_url}{target.partition('?')[0]}"  # what follows may hold a key
+        address = self._address(path)
         try:
-            response = self._client.request(method, target, **request)
+            response = self._client.request(method, f"{self._root}{path}", **request)
         except TransportError as error:
             raise unreachable(self.name, address, error) from error
         if response.status >= 300:
             pause = pause_of(response)
             repeated = pause is None or pause <= self._max_wait_seconds
             raise failure_of(self.name, address, response, pause_seconds=pause, repeated=repeated)
+        count_answer()
         return response
 
     def ask_json(self, path: str = "", *, method: str = "GET", **request: Any) -> object:
@@ -99,7 +119,11 @@ class Vendor:
         try:
             return response.json()
         except BadJson as error:
-            raise BadAnswer(self.name, str(error)) from error
+            raise BadAnswer(self.name, f"{self._address(path)}: HTTP {response.status}: {error}") from error
+
+    def _address(self, path: str) -> str:
+        """Return what may be shown of a request's address: what follows a question mark may hold a key."""
+        return f"{self._client.base_url}{self._root}{path}".partition("?")[0]
 
     def close(self) -> None:
         """Close the connections."""

@@ -9,8 +9,8 @@ import json
 
 from importer.backdrop.json_encoder import encode_json
 from importer.backdrop.wire import answer_text, build_headers, pack
-from importer.credentials import Secret
-from importer.errors import Rejected, SinkRefused, SinkUnavailable
+from importer.credentials import Secret, redact
+from importer.errors import PartlyRejected, Rejected, SinkRefused, SinkUnavailable, one_line
 from importer.http_client import HttpClient, Response, RetryPolicy
 from importer.http_request import split_url
 from importer.points import Payload
@@ -24,7 +24,9 @@ RETRIES = RetryPolicy(extra_attempts=4, pause_seconds=1.0, max_wait_seconds=300.
 TIMEOUT_SECONDS = 60.0
 
 _TOO_LARGE = 413
-_REFUSED = {401: "correct the token", 403: "correct the token", 404: "correct backdrop_url, data-group or data-type"}
+_WRONG_ADDRESS = "correct backdrop_url, data-group or data-type"
+_REFUSED = {401: "correct the token", 403: "correct the token", 404: _WRONG_ADDRESS, 405: _WRONG_ADDRESS}
+_MAY_HEAL = (408, 425, 429)
 
 
 def write_payload(method: str, content: object) -> Payload:
@@ -51,14 +53,15 @@ class BackdropSink(Sink):
         """Send one request; of records that are too many at once, the halves.
 
         Raises SinkUnavailable after the last of some tries, SinkRefused for a wrong token or address, and Rejected for
-        records that the data set does not take.
+        records that the data set does not take: PartlyRejected where it has taken other parts.
         """
         if payload.format not in METHODS:
             raise Rejected(self.lane, "the kept payload is no request of ours")
-        response = self._sent(payload.format, payload.data.decode())
-        if response.status == _TOO_LARGE and self._deliver_halves(payload):
-            return
-        self._expect_success(response)
+        parts = self._refused_parts(payload)
+        if parts and parts[0][0] is payload:
+            raise Rejected(self.lane, parts[0][1])
+        if parts:
+            raise PartlyRejected(self.lane, parts)
 
     def check(self) -> str:
         """Return that the data set can be read; raises SinkUnavailable or SinkRefused."""
@@ -79,27 +82,35 @@ class BackdropSink(Sink):
         headers = {**build_headers(self._revealed(), has_body=True), **packed}
         return self._push.ask(method, self._path, body=body, headers=headers)
 
-    def _deliver_halves(self, payload: Payload) -> bool:
-        """Send a list of records in two requests; return whether there was something to divide."""
-        records = json.loads(payload.data)
-        if not isinstance(records, list) or len(records) < 2:
-            return False
-        middle = len(records) // 2
-        for half in (records[:middle], records[middle:]):
-            self.deliver(write_payload(payload.format, half))
-        return True
+    def _refused_parts(self, payload: Payload) -> list[tuple[Payload, str]]:
+        """Send a payload, or its halves; return what of it will never be taken, with the reasons."""
+        response = self._sent(payload.format, payload.data.decode())
+        halves = _halves_of(payload) if response.status == _TOO_LARGE else []
+        if halves:
+            return [part for half in halves for part in self._refused_parts(half)]
+        try:
+            self._expect_success(response)
+        except Rejected as error:
+            return [(payload, error.reason)]
+        return []
 
     def _revealed(self) -> str | None:
         return None if self._token is None else self._token.reveal()
 
     def _expect_success(self, response: Response) -> None:
         status = response.status
-        if 200 <= status < 300:
+        is_page = "html" in response.headers.get("Content-Type", "").lower()
+        if 200 <= status < 300 and not is_page:
             return
+        if 200 <= status < 300:  # of a proxy, or of a network that wants a login first
+            raise SinkUnavailable(self.lane, f"HTTP {status}: a web page, and not a data set, has answered")
+        if 300 <= status < 400:
+            where = one_line(redact(response.headers.get("Location", "nowhere").partition("?")[0]), limit=200)
+            raise SinkRefused(self.lane, f"HTTP {status}: redirects to {where}; {_WRONG_ADDRESS}")
         reason = f"HTTP {status}: {answer_text(response)}"
         if status in _REFUSED:
             raise SinkRefused(self.lane, f"{reason}; {_REFUSED[status]}")
-        if status == 429 or status >= 500:
+        if status in _MAY_HEAL or status >= 500:
             address = self.lane.removeprefix("backdrop+")
             raise SinkUnavailable(
                 self.lane,
@@ -107,3 +118,12 @@ class BackdropSink(Sink):
                 retry_after_seconds=asked_pause(response),
             )
         raise Rejected(self.lane, reason)
+
+
+def _halves_of(payload: Payload) -> list[Payload]:
+    """Return a list of records as two; nothing where there is nothing to divide."""
+    records = json.loads(payload.data)
+    if not isinstance(records, list) or len(records) < 2:
+        return []
+    middle = len(records) // 2
+    return [write_payload(payload.format, half) for half in (records[:middle], records[middle:])]

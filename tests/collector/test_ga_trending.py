@@ -117,6 +117,11 @@ def test_the_data_set_is_not_emptied_when_google_fails(google: GoogleWorld) -> N
     assert kept.writes == []
 
 
+def test_the_data_set_is_not_emptied_when_there_is_nothing_for_it(google: GoogleWorld) -> None:
+    assert trend(google).writes == []
+    assert trend(google, figures("A", "/a", "(other)", 900)).writes == []
+
+
 def test_ga4_is_asked_for_the_same(google: GoogleWorld) -> None:
     google.vendor.reports[""] = [figures("A", "/a", 1, 600) | {"screenPageViews": "700"}]
     query = QUERY | {"id": "properties/123"}

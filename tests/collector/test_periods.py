@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from importer.collector import periods
 from importer.collector.periods import (
     TIME_SPANS,
+    BadPeriod,
     generate_date_range,
     period_range,
     start_of_month,
@@ -20,6 +21,7 @@ from importer.collector.periods import (
     to_datetime,
     to_utc,
 )
+from importer.errors import ImporterError
 
 DAYS = st.dates(min_value=date(1900, 1, 1), max_value=date(2200, 1, 1))
 FREQUENCIES = st.sampled_from(sorted(TIME_SPANS))
@@ -86,15 +88,16 @@ def test_times_are_taken_as_their_dates_in_utc() -> None:
 
 
 def test_dates_in_the_wrong_order_are_refused_before_a_period_is_asked_for() -> None:
-    with pytest.raises(ValueError, match=r"Bad dates: 2015-06-02 is after 2015-06-01"):
+    with pytest.raises(BadPeriod, match=r"Bad dates: 2015-06-02 is after 2015-06-01"):
         period_range(date(2015, 6, 2), date(2015, 6, 1), "weekly")
 
 
 @pytest.mark.parametrize("frequency", ["hourly", "", None, ["weekly"]])
 def test_another_frequency_is_refused_and_named(frequency: str) -> None:
-    with pytest.raises(ValueError, match=r"is not one of daily, weekly, monthly") as caught:
+    with pytest.raises(BadPeriod, match=r"is not one of daily, weekly, monthly") as caught:
         period_range(date(2015, 6, 1), date(2015, 6, 1), frequency)
     assert repr(frequency) in str(caught.value)
+    assert isinstance(caught.value, ImporterError)  # told as it is, and no fault of the collector
 
 
 @given(st.tuples(DAYS, st.integers(0, 800)), FREQUENCIES)

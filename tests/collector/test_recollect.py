@@ -5,12 +5,15 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from importer.collector.periods import period_range
+from importer.collector.periods import TIME_SPANS, period_range
+from importer.collector.recollection import copied, spans_of
 from importer.simulators.backdrop import BackdropSimulator, DataSet
 from importer.simulators.google import GoogleSimulator
 from importer.simulators.http_wire import Answer
@@ -53,6 +56,13 @@ class Site:
             (home / f"{name}.json").write_text(json.dumps(content))
             arguments.append(home / f"{name}.json")
         return [*arguments, *more]
+
+    def run_with(self, content: dict[str, object], *more: str, **env: str) -> Result:
+        """Run with something else in the first query file."""
+        arguments = self.arguments(*more)
+        path = self.commands.home / f"{self.names[0]}.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **content}))
+        return self.commands.run("recollect", *arguments, env=env)
 
     def run(self, *more: str) -> Result:
         return self.commands.run("recollect", *self.arguments(*(more or YEARS)))
@@ -141,3 +151,101 @@ def test_what_knows_no_past_is_refused(site: Site) -> None:
 def test_dates_in_the_wrong_order_are_told(site: Site) -> None:
     result = site.run("-s", "2026-09-07", "-e", "2026-09-01")
     assert (result.code, "Bad dates" in result.stderr, "Traceback" in result.stderr) == (1, True, False)
+
+
+THREE_WEEKS = ("-s", "2026-09-07", "-e", "2026-09-27")
+
+
+def test_what_the_last_period_left_is_delivered_before_the_end_is_told(site: Site) -> None:
+    site.names = ["visits"]
+    last_week = ("-s", "2026-09-07", "-e", "2026-09-13")
+    site.backdrop.fail(Answer(403), times=2)
+    assert site.run(*last_week).code == 1
+    assert site.run(*last_week).code == 1
+    assert site.sets[0].records == []
+    assert site.run(*last_week).code == 0
+    assert weeks_in(site.sets[0]) == {"2026-09-07": 3}
+    assert site.asked() == {"2026-09-07": 1}
+
+
+def test_a_query_that_empties_its_data_set_does_so_once(site: Site) -> None:
+    site.names = ["visits"]
+    site.sets[0].records.append({"_id": "old"})
+    site.backdrop.fail(Answer(403), times=1)
+    assert site.run_with({"options": {"empty-data-set": True}}, *THREE_WEEKS).code == 1
+    assert site.run_with({"options": {"empty-data-set": True}}, *THREE_WEEKS).code == 0
+    assert site.sets[0].emptied == 1
+    assert weeks_in(site.sets[0]) == {"2026-09-07": 3, "2026-09-14": 3, "2026-09-21": 3}
+
+
+def test_a_data_set_is_not_emptied_before_there_are_records(site: Site) -> None:
+    site.names = ["visits"]
+    site.sets[0].records.append({"_id": "old"})
+    site.google.fail(Answer(403), times=1)
+    assert site.run(*THREE_WEEKS, "--empty").code == 1
+    assert (site.sets[0].emptied, site.sets[0].records) == (0, [{"_id": "old"}])
+
+
+def test_a_request_that_is_set_aside_ends_nothing_and_is_told(site: Site) -> None:
+    site.names = ["visits"]
+    site.backdrop.fail(Answer.json({"status": "error", "message": "bad chunk"}, status=400), times=1)
+    result = site.run(*THREE_WEEKS)
+    assert (result.code, result.stderr.count("set aside: HTTP 400: bad chunk")) == (1, 1)
+    assert list(weeks_in(site.sets[0])) == ["2026-09-14", "2026-09-21"]
+
+
+def test_another_destination_begins_from_the_beginning(site: Site) -> None:
+    site.names = ["visits"]
+    site.backdrop.fail(Answer(403), times=1)
+    assert site.run(*THREE_WEEKS).code == 1
+    with BackdropSimulator() as other:
+        site.sets[0] = other.add_data_set("shop", "visits", token=SET_TOKEN)
+        site.backdrop = other
+        assert site.run(*THREE_WEEKS).code == 0
+        assert list(weeks_in(site.sets[0])) == ["2026-09-07", "2026-09-14", "2026-09-21"]
+
+
+def test_a_dry_run_shows_each_period_and_keeps_nothing(site: Site) -> None:
+    site.names = ["visits"]
+    result = site.run(*THREE_WEEKS, "--dry-run")
+    assert (result.code, result.stderr.count("HTTP POST to")) == (0, 3)
+    assert site.sets[0].records == []
+    assert not list(site.commands.state_dir.iterdir())
+
+
+def test_disabled_it_asks_nobody(site: Site) -> None:
+    assert site.run_with({}, *THREE_WEEKS, DISABLE_COLLECTORS="true").code == 0
+    assert not site.google.requests
+    assert not list(site.commands.state_dir.iterdir())
+
+
+def test_no_day_is_asked_for_beside_those_that_were_wanted() -> None:
+    spans = spans_of(date(2026, 11, 4), date(2026, 11, 10), "weekly")
+    assert [(span.first, span.last) for span in spans] == [
+        (date(2026, 11, 4), date(2026, 11, 8)),
+        (date(2026, 11, 9), date(2026, 11, 10)),
+    ]
+    assert [span.position for span in spans] == [span.first.toordinal() for span in spans_of(MONDAY, SUNDAY, "weekly")]
+
+
+MONDAY, SUNDAY = date(2026, 11, 2), date(2026, 11, 15)
+
+
+def test_an_entrypoint_gets_objects_of_its_own_but_for_what_cannot_be_copied() -> None:
+    storage = object()
+    credentials = {"CLIENT_SECRETS": {"installed": {}}, "OAUTH2_CREDENTIALS": storage, "list": [{}]}
+    own = copied(credentials)
+    assert own == credentials
+    assert own["OAUTH2_CREDENTIALS"] is storage
+    assert own["CLIENT_SECRETS"]["installed"] is not credentials["CLIENT_SECRETS"]["installed"]  # type: ignore[index]
+    assert own["list"][0] is not credentials["list"][0]  # type: ignore[index]
+
+
+@given(st.dates(date(1999, 1, 1), date(2101, 1, 1)), st.integers(0, 1200), st.sampled_from(sorted(TIME_SPANS)))
+def test_each_day_of_a_back_fill_is_asked_for_once(first: date, more: int, frequency: str) -> None:
+    spans = spans_of(first, first + timedelta(days=more), frequency)
+    days = [day for span in spans for day in range(span.first.toordinal(), span.last.toordinal() + 1)]
+    assert days == list(range(first.toordinal(), first.toordinal() + more + 1))
+    positions = [span.position for span in spans]
+    assert positions == sorted(set(positions))
+    assert positions[0] <= first.toordinal()

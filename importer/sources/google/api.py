@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Protocol, cast
 
-from importer.collector.vendor import RETRIES, pause_of, vendor_client
+from importer.collector.vendor import RETRIES, count_answer, pause_of, vendor_client
 from importer.collector.vendor_failure import failure_of, unreachable, vendor_text
 from importer.errors import BadAnswer, SourceError, SourceUnavailable, Stopped, TransportError
 from importer.http_client import RetryPolicy
@@ -66,12 +66,13 @@ class GoogleApi:
         response = self._authorized(method, path, request)
         if response.status >= 300:
             raise self._failure(method, address, response)
+        count_answer()
         try:
             answer = response.json()
         except BadJson as error:
-            raise BadAnswer(SOURCE, f"{address}: {error}") from error
+            raise BadAnswer(SOURCE, f"{address}: HTTP {response.status}: {error}") from error
         if not isinstance(answer, dict):
-            raise BadAnswer(SOURCE, f"{address}: the answer is not a JSON object")
+            raise BadAnswer(SOURCE, f"{address}: HTTP {response.status}: the answer is not a JSON object")
         return cast(Answer, answer)
 
     def close(self) -> None:

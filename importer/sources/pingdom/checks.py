@@ -17,7 +17,7 @@ from importer.sources.pingdom.source import PAUSED, Account
 
 logger = logging.getLogger(__name__)
 
-METRICS = ("response_time", "status")
+METRICS = ("response_time", "up")
 """Milliseconds, and 1 for up or 0 for down."""
 STATUS_VALUES = {"up": 1, "down": 0, "unconfirmed_down": 0}
 """For other statuses (`unknown`, `paused`) there is no point."""
@@ -82,7 +82,7 @@ class CheckSource(Source):
         if result.response_ms is not None and result.status != PAUSED:
             yield self._account.point(check, "response_time", value=result.response_ms, timestamp=timestamp)
         if result.status in STATUS_VALUES:
-            yield self._account.point(check, "status", value=STATUS_VALUES[result.status], timestamp=timestamp)
+            yield self._account.point(check, "up", value=STATUS_VALUES[result.status], timestamp=timestamp)
 
 
 def _gap_of(check: Check, tested_at: int, imported: int | None) -> _Gap | None:

@@ -182,7 +182,7 @@ def test_a_token_that_is_refused_after_it_was_renewed_is_an_error(google: Google
 @pytest.mark.parametrize("answer", [HTML_PAGE, BROKEN_JSON])
 def test_an_answer_that_is_no_json_is_an_error_with_the_address(google: GoogleWorld, answer: Answer) -> None:
     google.vendor.fail(answer)
-    with pytest.raises(BadAnswer, match=r"/analytics/v3/data/ga: the answer is not JSON"):
+    with pytest.raises(BadAnswer, match=r"/analytics/v3/data/ga: HTTP 200: the answer is not JSON"):
         rows(google, ["sessions"])
 
 

@@ -55,7 +55,7 @@ def asked(simulator: PingdomSimulator) -> list[tuple[int, int]]:
 
 def test_a_check_has_its_response_time_and_its_status_at_the_time_of_its_test(account: Account) -> None:
     found = collect(CheckSource(account))
-    assert found.lines == [f"pingdom.govuk.response_time 721 {NOW - 30}.000", f"pingdom.govuk.status 1 {NOW - 30}.000"]
+    assert found.lines == [f"pingdom.govuk.response_time 721 {NOW - 30}.000", f"pingdom.govuk.up 1 {NOW - 30}.000"]
     (batch,) = found.batches
     assert (batch.cursor, batch.position) == ("tests/101", NOW - 30)
 
@@ -63,9 +63,9 @@ def test_a_check_has_its_response_time_and_its_status_at_the_time_of_its_test(ac
 @pytest.mark.parametrize(
     ("status", "metrics"),
     [
-        ("up", {"response_time": "721", "status": "1"}),
-        ("down", {"response_time": "721", "status": "0"}),
-        ("unconfirmed_down", {"response_time": "721", "status": "0"}),
+        ("up", {"response_time": "721", "up": "1"}),
+        ("down", {"response_time": "721", "up": "0"}),
+        ("unconfirmed_down", {"response_time": "721", "up": "0"}),
         ("unknown", {"response_time": "721"}),
         ("paused", {}),
     ],
