@@ -8,7 +8,7 @@ PIP_INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --no-inp
 # Where the suite may not fall below, in per cent of lines and branches.
 COVERAGE ?= 95
 # Processes that share the tests, and whatever else pytest should be told: make test PYTEST_ARGS='-k outbox'
-JOBS ?= 2
+JOBS ?= 3
 PYTEST_ARGS ?=
 
 # A stamp is younger than all that decides what the virtual environment holds.
@@ -26,10 +26,10 @@ export PIP_ROOT_USER_ACTION := ignore
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help run test lint format bench docs written constraints servers clean
+.PHONY: help run test lint format bench docs written constraints servers deb test-deb clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 run: $(RUN_READY) ## set up what is needed and import the embedded example, showing its numbers
 	@$(VENV)/bin/metrics-importer demo
@@ -55,6 +55,13 @@ bench: $(TEST_READY) ## measure what docs/performance.md tells, and write it the
 	@$(PY) -m benchmarks
 
 docs: written $(PAGES:%.rst=build/docs/%.html) $(MANUALS:docs/man/%.rst=build/man/%) ## write the marked blocks anew, render pages and manuals into build/; a fault in one is an error
+
+deb: ## build the Debian package into build/deb, and look it over with lintian
+	@tools/make-deb build/deb
+	lintian --allow-root --fail-on error,warning build/deb/*.changes
+
+test-deb: $(TEST_READY) ## install the package of build/deb in a container, run it under systemd, upgrade and purge it; for root
+	METRICS_IMPORTER_DEB=$$(ls build/deb/*.deb) $(PY) -m pytest --numprocesses=0 -m debian tests/debian
 
 constraints: ## pin the newest version of everything that lint, test and docs use
 	@tools/make-venv build/pins $(PYTHON)

@@ -33,27 +33,33 @@ class NatsApi(CollectingtonApi):
     @register_metric("nats_messages_received_total")
     @enable_delta_metric
     def count_messages_received(self):
+        """Return how many messages clients have sent."""
         return self.ask("/varz")["in_msgs"]
 
     @register_metric("nats_messages_sent_total")
     @enable_delta_metric
     def count_messages_sent(self):
+        """Return how many messages clients were given."""
         return self.ask("/varz")["out_msgs"]
 
     @register_metric("nats_slow_consumers_total")
     @enable_delta_metric
     def count_slow_consumers(self):
+        """Return how often a client was too slow for its messages."""
         return self.ask("/varz")["slow_consumers"]
 
     @register_metric("nats_connections")
     def count_connections(self):
+        """Return how many clients are connected."""
         return self.ask("/varz")["connections"]
 
     @register_metric("nats_memory_bytes")
     def measure_memory(self):
+        """Return what the server takes of memory, in bytes."""
         return self.ask("/varz")["mem"]
 
     @register_metric("nats_account_connections")
     def count_connections_of_accounts(self):
+        """Return how many clients of each account are connected."""
         accounts = self.ask("/accstatz?unused=1")["account_statz"]
         return [{"account": account["acc"], "connections": account["conns"]} for account in accounts]
