@@ -1,20 +1,31 @@
 """The documents tell what the code does: commands, options, configuration keys, metrics, exit codes."""
 
 import argparse
+import importlib
 import json
+import pkgutil
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import distribution
+from inspect import signature
 from pathlib import Path
 
+import performanceplatform.collector
 import pytest
 
 from importer.cli import apteligent_files
 from importer.cli.command import Parser
-from importer.collector import arguments
+from importer.collector import arguments, plugins
+from importer.collector.collector_query import get_config
+from importer.collector.documents import DataParser
+from importer.collector.platform import read_platform
+from importer.collector.pusher import Pusher
+from importer.collector.run import Query
+from importer.collector.webtrends_reports_entrypoint import V2Parser
 from importer.config import ObjectReader, load_ini
 from importer.destinations import load_destinations
 from importer.errors import ConfigError, ExitCode
@@ -134,7 +145,18 @@ def tracked_files() -> list[Path]:
 
 
 @pytest.fixture
-def parser_of(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Parser]:
+def signals_kept() -> Iterator[None]:
+    """Gives back how signals are handled: a command that ends leaves them ignored, and processes inherit that."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
+@pytest.fixture
+def parser_of(monkeypatch: pytest.MonkeyPatch, signals_kept: None) -> Callable[..., Parser]:
     """`parser_of(command, *arguments)` gives the parser of a command, once it has accepted the arguments."""
     original = Parser.parse_args
 
@@ -286,6 +308,37 @@ def test_every_protocol_has_a_page_that_names_its_keys(protocol: str, asked_keys
     assert {"protocol", "outbox_max_bytes"} < asked_keys
     text = page_of(protocol)
     assert [word for word in sorted({protocol, *asked_keys}) if not named(word, text)] == []
+
+
+def test_every_key_of_the_files_of_pp_collector_is_documented(asked_keys: set[str], tmp_path: Path) -> None:
+    content = {"data-set": {"data-group": "a", "data-type": "b"}, "entrypoint": "c", "query": {}}
+    Query.from_content(content)
+    read_platform({"backdrop_url": "http://127.0.0.1"}, {"token": "d"}, content["data-set"], state=tmp_path)
+    with pytest.raises(ConfigError):
+        get_config("e", {})
+    assert {"entrypoint", "destination", "proxies", "token_file", "stagecraft_url"} <= asked_keys
+    text = (SYSTEMS / "pp-collector.rst").read_text()
+    assert [key for key in sorted(asked_keys) if not named(key, text)] == []
+
+
+def test_every_option_and_plug_in_of_a_query_is_documented(asked_keys: set[str]) -> None:
+    DataParser([], {}, "a")
+    Pusher({}, {})
+    V2Parser({"row_type_name": "b"}, "a")
+    assert {"mappings", "plugins", "chunk-size", "row_type_name"} <= asked_keys
+    text = (SYSTEMS / "pp-collector.rst").read_text()
+    assert [word for word in sorted({*asked_keys, *plugins._NAMES}) if not named(word, text)] == []
+
+
+def test_every_entrypoint_is_documented() -> None:
+    package = performanceplatform.collector.__name__
+    modules = pkgutil.walk_packages(performanceplatform.collector.__path__, f"{package}.")
+    mains = {name: getattr(importlib.import_module(name), "main", None) for _, name, _ in modules}
+    entrypoints = {name for name, main in mains.items() if main and "credentials" in signature(main).parameters}
+    text = (SYSTEMS / "pp-collector.rst").read_text().split("\nEntrypoints\n")[1]
+    written = re.findall(rf"``((?:{re.escape(package)})?\.[\w.]+)``", text)
+    assert f"{package}.ga.contrib.content.table" in entrypoints
+    assert entrypoints <= {name if name.startswith(package) else f"{package}{name}" for name in written}
 
 
 def test_every_key_of_the_query_api_and_of_a_query_is_documented(asked_keys: set[str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,8 @@ from importer.exporter.secrets_file import get_credentials_from_secret_file
 from importer.group_map import load_group_map
 from importer.http_client import HttpClients
 from importer.leexport.config import Configuration, ConfigurationReader
+from importer.metric_store import MetricStore
+from importer.simulators.pingdom import TOKEN, PingdomSimulator, SimulatedCheck
 from importer.sinks.push_client import push_client
 from importer.sources.apteligent.config import load_account, load_app_zones
 from importer.stores import load_entries, load_json
@@ -130,6 +133,21 @@ def test_the_examples_in_a_users_home_are_all_that_a_command_wants(command: str,
     assert result.code == 1
     assert "connection refused" in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_the_examples_of_pp_collector_bring_the_hours_of_a_check_into_the_embedded_store(commands: Commands) -> None:
+    shutil.copytree(ETC / "pp-collector", commands.home, dirs_exist_ok=True)  # the working directory
+    (commands.home / "credentials" / "pingdom.token").write_text(TOKEN)
+    credentials = commands.home / "credentials" / "pingdom.json"
+    name = json.loads((commands.home / "queries" / "pingdom.json").read_text())["query"]["name"]
+    with PingdomSimulator(checks=[SimulatedCheck(1, name)]) as vendor:
+        credentials.write_text(json.dumps(json.loads(credentials.read_text()) | {"url": vendor.url_3_1}))
+        files = ["-q", "queries/pingdom.json", "-c", credentials, "-t", "token.json", "-b", "performanceplatform.json"]
+        result = commands.run("pp-collector", *files)
+    assert (result.code, result.stderr) == (0, "")
+    with MetricStore(commands.state_dir / "metrics.db") as store:
+        (uptime,) = store.series("shop.monitoring.uptime*")
+        assert uptime.points == 24
 
 
 def test_the_example_of_searches_shows_a_widget_a_series_and_a_store() -> None:

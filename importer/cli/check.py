@@ -88,12 +88,13 @@ def run(options: argparse.Namespace) -> ExitCode:
 
 
 def _given(paths: Sequence[Path], projects: Sequence[Project]) -> list[_Target]:
-    """Return the files of the command line; raises UsageError for one that neither name nor content tells."""
+    """Return the files of the command line; raises UsageError for one that neither content nor name tells."""
     known = [(file, project.finder()) for project in projects for file in project.config_files()]
     targets = []
     for path in paths:
-        named = [(file, finder) for file, finder in known if file.name in path.name]
-        fitting = named or [(file, finder) for file, finder in known if file.is_content(_text(path))]
+        text = _text(path)
+        fitting = [(file, finder) for file, finder in known if file.is_content(text)]
+        fitting = fitting or [(file, finder) for file, finder in known if file.name in path.name]
         if not fitting:
             names = ", ".join(sorted({file.name for file, _ in known}))
             raise UsageError(f"{path}: not the name of a configuration file; known are: {names}")

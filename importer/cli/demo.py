@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Import made-up figures of three apps and of a shop's web logs and uptime, show a team's
 incidents as Prometheus sees them, and take in a shop's events, with the real commands:
-simulators play the vendors on this machine, the embedded store and simulated ones take the points, and
-what came of it is shown. Needs no configuration and no network, and takes some seconds."""
+simulators play the vendors on this machine, the embedded store and simulated ones take
+the points, and what came of it is shown. Needs no configuration and no network, and takes
+some seconds."""
 _EXAMPLE = """\
   metrics-importer demo
   metrics-importer demo --keep /tmp/demo"""

@@ -12,6 +12,7 @@ from importer.cli.demo_stage import Part, Stage
 from importer.cli.text_table import format_table
 from importer.simulators.backdrop import BackdropSimulator, DataSet
 from importer.simulators.pingdom import TOKEN, PingdomSimulator
+from importer.stores import write_private
 
 GROUP, TYPE = "shop", "monitoring"
 SHOWN = 3
@@ -23,7 +24,7 @@ _FIELDS = ("check", "avgresponse", "uptime", "downtime")
 def played(config: Path) -> Iterator[Part]:
     """Play the vendor and the data set, and write the files of a collection into `config`."""
     token = secrets.token_hex(16)
-    with PingdomSimulator() as pingdom, BackdropSimulator() as backdrop:
+    with PingdomSimulator(keep_requests=0) as pingdom, BackdropSimulator(keep_requests=0) as backdrop:
         data_set = backdrop.add_data_set(GROUP, TYPE, token=token)
         contents: Mapping[str, object] = {
             "query.json": {
@@ -39,7 +40,7 @@ def played(config: Path) -> Iterator[Part]:
             },
         }
         for name, content in contents.items():
-            (config / name).write_text(json.dumps(content, indent=2))
+            write_private(config / name, json.dumps(content, indent=2) + "\n")
         yield Part("Pingdom, a Backdrop", partial(_show, data_set=data_set))
 
 

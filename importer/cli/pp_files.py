@@ -48,6 +48,6 @@ def _has(*keys: str) -> Any:
 
 
 FILES = (
-    ConfigFile("performanceplatform.json", _platform, (NAME,), _has("backdrop_url")),
+    ConfigFile("performanceplatform.json", _platform, (NAME,), _has("backdrop_url", "destination")),
     ConfigFile("query.json", _query, (), _has("entrypoint")),
 )

@@ -17,6 +17,7 @@ from tests.leexport.site import Site, opened_site
 
 EXAMPLES = ROOT / "etc" / "apteligent-importer"
 SEARCHES_EXAMPLE = ROOT / "etc" / "leexportpy" / "config.ini"
+PP_COLLECTOR_EXAMPLES = ROOT / "etc" / "pp-collector"
 NAMES = [file.name for file in FILES]
 SECRET = "hush-0123456789"
 
@@ -116,6 +117,25 @@ def test_a_file_of_searches_is_known_by_its_sections_whatever_its_name(
     assert metrics_importer.run("check", path, code=78).err.startswith(f"{path}: [LE]: is missing")
     path.write_text("[Searching]\n[[LE]]\na = [LE]\n")
     assert "known are: " in metrics_importer.run("check", path, code=2).err
+
+
+@pytest.mark.parametrize(
+    ("example", "name"),
+    [
+        ("performanceplatform.json", "pp.json"),
+        ("queries/visits.json", "visits.json"),
+        ("queries/pingdom.json", "pingdom.json"),
+    ],
+)
+def test_a_file_of_pp_collector_is_known_by_its_keys_whatever_its_name(
+    metrics_importer: MetricsImporter, tmp_path: Path, example: str, name: str
+) -> None:
+    path = tmp_path / name
+    shutil.copy(PP_COLLECTOR_EXAMPLES / example, path)
+    assert metrics_importer.run("check", path).out == f"ok {path}\n"
+    content = {key: value for key, value in json.loads(path.read_text()).items() if key != "data-set"}
+    path.write_text(json.dumps(content | {"destination": {"protocol": "none"}}))
+    assert metrics_importer.run("check", path, code=78).err.startswith(f"{path}: d")
 
 
 def test_a_given_file_that_is_not_there_is_a_mistake(metrics_importer: MetricsImporter) -> None:

@@ -52,6 +52,15 @@ def test_the_demo_shows_what_arrived_at_the_services_that_searches_are_pushed_to
     assert re.search(r"^leexportpy +leexportpy .* ok +12 ", status, re.M)
 
 
+def test_the_demo_shows_what_the_data_set_has_of_a_check(run_command: Callable[..., Result]) -> None:
+    result = run_command("metrics-importer", "demo", env={"COLUMNS": "100"})
+    assert re.search(r"^\$ pp-collector -q config/query\.json .* 24 records ", result.stdout, re.M)
+    hours = re.findall(r"^\d{4}-\d\d-\d\d (\d\d:00)  govuk +\d+ +\d+ +\d+$", result.stdout, re.M)
+    assert hours == ["21:00", "22:00", "23:00"]
+    status = result.stdout.partition(TITLE_OF_STATUS)[2]
+    assert re.search(r"^pp-collector +pp-collector .* ok +24 ", status, re.M)
+
+
 def test_the_demo_sends_events_and_shows_what_the_service_has_of_them(run_command: Callable[..., Result]) -> None:
     result = run_command("metrics-importer", "demo", env={"COLUMNS": "100"})
     assert re.search(r"^\$ stats-service -c config/stats-service\.ini .* serving ", result.stdout, re.M)
@@ -68,7 +77,7 @@ def test_what_is_kept_can_be_looked_at_afterwards(commands: Commands, run_comman
     with MetricStore(kept / "state" / "metrics.db") as store:
         (dau,) = store.series("apteligent.Bazaar_India.daily.dau")
         assert dau.points >= 14
-    for name in ("apteligent.json", "config.ini"):
+    for name in ("apteligent.json", "config.ini", "token.json", "pingdom-credentials.json"):
         assert (kept / "config" / name).stat().st_mode & 0o777 == 0o600
     assert f"metrics-importer show --path '{kept}/state/metrics.db'" in result.stdout
     assert run_command("metrics-importer", "demo", "--keep", kept).code == 2
