@@ -1,9 +1,13 @@
 """The end of the program, as the queues of the client see it: when it has begun, and how long it may be held up."""
 
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+_TELLING_SECONDS = 1.0
+"""How long a thread that logs may keep the end of the program."""
 
 EXIT_SECONDS = 10.0
 """How long the end of the program may be held up, for all queues together."""
@@ -20,6 +24,28 @@ class Ending:
         self.until: float | None = None
         """When it has to be over, of `time.monotonic`; None while it has not begun."""
         self._finalizer: Any = None
+        self._telling = threading.Lock()
+        self._is_over = False
+
+    def tell(self, log: Callable[[], None]) -> None:
+        """Log, unless we are a thread that may be stopped where it stands.
+
+        One that is, with the lock of standard error in its hands, takes the whole program down: "could not acquire
+        lock ... at interpreter shutdown, possibly due to daemon threads".
+        """
+        if threading.current_thread() is threading.main_thread():
+            log()
+            return
+        with self._telling:
+            if not self._is_over:
+                log()
+
+    def conclude(self) -> None:
+        """Let no other thread log from now on: the interpreter is about to be taken down."""
+        has_lock = self._telling.acquire(timeout=_TELLING_SECONDS)
+        self._is_over = True
+        if has_lock:
+            self._telling.release()
 
     def begin(self, seconds: float) -> float:
         """Let it begin, unless it has; return until when it may last."""
@@ -36,6 +62,8 @@ class Ending:
     def forget(self) -> None:
         """Become as new, for a process that was forked."""
         self.until = None
+        self._telling = threading.Lock()
+        self._is_over = False
 
     def call_in_workers(self, end: Callable[[], None]) -> None:
         """Have a function called at the end of this process, if that is a child of multiprocessing.

@@ -24,6 +24,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 from weakref import WeakSet
 
@@ -209,16 +210,16 @@ class PostingQueue:
             self._pause(reply, hurry_until)
             return
         if reply.answer is None:
-            logger.error("event is lost, it was not stored reason=%s", reply.reason)
+            self._ending.tell(partial(logger.error, "event is lost, it was not stored reason=%s", reply.reason))
         self._remove_first()
 
     def _reply_to(self, body: bytes, within_seconds: float | None) -> Reply:
         try:
             return self._post(body, within_seconds=within_seconds)
-        except Exception as error:  # a fault of ours may cost an event, but not all that come after it
+        except Exception as error:  # noqa: BLE001 - a fault of ours may cost an event, but not all that come after it
             if isinstance(error, ImportError) and sys.is_finalizing():  # what posts imports on use
                 return Reply(reason=f"the interpreter is taken down already: {error}")
-            logger.exception("posting failed by a fault of its own")
+            self._ending.tell(partial(logger.error, "posting failed by a fault of its own", exc_info=error))
             return Reply(reason=f"{type(error).__name__}: {error}")
 
     def _pause(self, reply: Reply, hurry_until: float | None) -> None:
@@ -229,9 +230,8 @@ class PostingQueue:
         seconds = max(growing * self._chance(), min(reply.retry_after_seconds, MAX_RETRY_AFTER_SECONDS))
         if hurry_until is not None:
             seconds = min(seconds, max(0.0, hurry_until - time.monotonic()))
-        logger.warning(
-            "events wait for the stats service count=%d seconds=%.1f reason=%s", len(self), seconds, reply.reason
-        )
+        waits = "events wait for the stats service count=%d seconds=%.1f reason=%s"
+        self._ending.tell(partial(logger.warning, waits, len(self), seconds, reply.reason))
         with self._changed:
             self._changed.wait_for(lambda: self._hurry_until != hurry_until, seconds)
 
@@ -243,7 +243,7 @@ class PostingQueue:
             refused = self._refused if self._has_room(0, share=0.5) else 0
             self._refused -= refused
         if refused:
-            logger.error("queue has room again, events were lost count=%d", refused)
+            self._ending.tell(partial(logger.error, "queue has room again, events were lost count=%d", refused))
 
 
 def end_all(seconds: float = EXIT_SECONDS) -> None:
@@ -254,6 +254,7 @@ def end_all(seconds: float = EXIT_SECONDS) -> None:
         queue.hurry(until)
     for queue in queues:
         queue.end(until)
+    ENDING.conclude()
 
 
 def _forget_all() -> None:

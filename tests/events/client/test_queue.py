@@ -17,6 +17,7 @@ import pytest
 
 from importer.events.client import queue as client_queue
 from importer.events.client.analytics import Analytics
+from importer.events.client.ending import Ending
 from importer.events.client.queue import PostingQueue, QueueLimits, end_all
 from importer.events.client.session import Reply, Retry, StatsSession, Timeouts
 from importer.simulators.base import Answer, Hold, Request, never, reset
@@ -627,3 +628,20 @@ def test_children_of_multiprocessing_lose_nothing(
     ) as process:
         assert finish(process) == ""
     assert sorted(map(str, numbers(service))) == ["0", "1", "2"]
+
+
+def test_no_thread_logs_once_the_program_is_over(caplog: pytest.LogCaptureFixture) -> None:
+    """One that is stopped while it writes to standard error takes the whole program down (3.11: SIGABRT)."""
+    ending = Ending()
+
+    def told_by_a_thread(text: str) -> bool:
+        thread = threading.Thread(target=ending.tell, args=[lambda: logging.getLogger("importer").error(text)])
+        thread.start()
+        thread.join()
+        return text in caplog.text
+
+    assert told_by_a_thread("before the end")
+    ending.conclude()
+    assert not told_by_a_thread("after the end")
+    ending.tell(lambda: logging.getLogger("importer").error("by the main thread"))
+    assert "by the main thread" in caplog.text
