@@ -1,6 +1,7 @@
 """What every test gets: a closed network, an environment of its own, hypothesis profiles, commands, servers."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
@@ -65,10 +66,12 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if in
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Close the network, for the import of test modules too."""
+    """Close the network, for the import of test modules too, and let commands see SIGHUP under nohup as well."""
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
     close_network(patch)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # not inherited, as being ignored is
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
