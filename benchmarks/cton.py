@@ -147,7 +147,7 @@ def _polling() -> Iterator[Figure]:
                     lambda: _asked(address) >= SERVICES, lambda: "not all are polled", deadline_seconds=START_SECONDS
                 )
                 cpu, asked = _cpu_seconds(process.pid), _asked(address)
-                time.sleep(PERIODS * INTERVAL_SECONDS)
+                time.sleep(PERIODS * INTERVAL_SECONDS)  # what is measured is a stretch of time
                 cpu, asked = _cpu_seconds(process.pid) - cpu, _asked(address) - asked
                 memory = _resident_mebibytes(process.pid)
             finally:

@@ -258,5 +258,5 @@ def _look_for_end(entry: PidEntry, timeout_seconds: float) -> bool:
     while entry.is_live():
         if time.monotonic() > deadline:
             return False
-        time.sleep(_LOOK_INTERVAL_SECONDS)
+        time.sleep(_LOOK_INTERVAL_SECONDS)  # without a descriptor of it, its end gives no sign
     return True

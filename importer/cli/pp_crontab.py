@@ -60,7 +60,7 @@ def _run(options: argparse.Namespace) -> ExitCode:
     except ConfigError as error:
         _print(crontab)
         raise _CrontabFailed(error.lines) from error
-    except Exception:
+    except Exception:  # whatever it is: what reads us is `crontab -`, which nothing at all would empty
         _print(crontab)
         raise
     _print(renewed)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from importer.collector.cron_schedule import ScheduleError, timer_settings
 
 ANALYZE = shutil.which("systemd-analyze")
-needs_systemd = pytest.mark.skipif(ANALYZE is None, reason="systemd-analyze is not installed")
+needs_systemd = pytest.mark.server("systemd-analyze")
 BASE = datetime(2026, 1, 30, 22, 58, tzinfo=UTC)
 TIMES = 6
 

@@ -235,7 +235,7 @@ def test_what_means_something_to_systemd_reaches_the_command_as_it_is(tmp_path: 
     assert f"\nExecStart={quoted}" in text
 
 
-@pytest.mark.skipif(SYSTEMD is None, reason="systemd-analyze is not installed")
+@pytest.mark.server("systemd-analyze")
 def test_systemd_takes_the_units_of_the_example(tmp_path: Path) -> None:
     assert SYSTEMD is not None
     units = build_units(jobs_file.load_jobs(EXAMPLE), layout(EXAMPLE))
