@@ -22,9 +22,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 
 from benchmarks.measure import ROOT, Figure, at_least, started
 from importer.exporter.collected import CollectedSeries
-from importer.exporter.exposition import text
+from importer.exporter.exposition.page import Page
+from importer.exporter.exposition.text import text
 from importer.exporter.family import Family, Sample, Series
-from importer.exporter.page import Page
 from tests.servers.process import free_port, wait_until
 
 SIZES = (1_000, 10_000, 100_000)

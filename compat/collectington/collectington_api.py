@@ -6,9 +6,9 @@ from datetime import datetime
 import requests
 from prometheus_client import Counter, Gauge, Histogram, Summary
 
-from importer.exporter.api import AbstractApi, CollectingtonApi
-from importer.exporter.api_exceptions import UnsupportedPrometheusInstance
-from importer.exporter.decorators import enable_delta_metric, register_metric, register_metric_class
+from importer.exporter.user_class.api import AbstractApi, CollectingtonApi
+from importer.exporter.user_class.decorators import enable_delta_metric, register_metric, register_metric_class
+from importer.exporter.user_class.exceptions import UnsupportedPrometheusInstance
 
 __all__ = [
     "ABC",

@@ -13,12 +13,12 @@ from importer.descriptors import raise_limit
 from importer.errors import ExitCode
 from importer.exporter import log_format
 from importer.exporter.base import Service
-from importer.exporter.class_loading import extend_search_path
 from importer.exporter.config import Configuration, ServiceSettings, read_configuration
 from importer.exporter.engine import Engine
 from importer.exporter.loading import load_service
 from importer.exporter.once import print_once
 from importer.exporter.push import Push
+from importer.exporter.user_class.loading import extend_search_path
 from importer.outbox import Outbox
 from importer.paths import DirectoryFinder, service_places
 from importer.service import Notifier, Signals

@@ -11,7 +11,7 @@ import prometheus_client
 from prometheus_client.samples import Exemplar
 from prometheus_client.samples import Sample as ClientSample
 
-from importer.exporter.exposition import number_text
+from importer.exporter.exposition.text import number_text
 from importer.exporter.family import Extra, Family, Sample, SampleColumns, Series, escape_label_value
 from importer.exporter.instruments import Children, Instrument, children_of, values_of
 

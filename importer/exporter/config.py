@@ -14,11 +14,11 @@ from typing import cast
 from importer.config import ObjectReader
 from importer.destinations import read_destinations
 from importer.errors import ConfigError, Problem
-from importer.exporter.json_config import read_json_service
-from importer.exporter.json_request_config import DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS
-from importer.exporter.place import Place, overlap
+from importer.exporter.exposition.place import Place, overlap
+from importer.exporter.exposition.web_config import WebConfig, read_web_config
+from importer.exporter.json_api.config import read_json_service
+from importer.exporter.json_api.request_config import DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS
 from importer.exporter.plain_config import problems_of
-from importer.exporter.web_config import WebConfig, read_web_config
 from importer.sinks.base import PointSink
 from importer.stores import file_stamp, load_json
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from importer.config import ObjectReader
 from importer.errors import ConfigError
 from importer.exporter.base import Service
-from importer.exporter.class_service import load_class_service
 from importer.exporter.config import ServiceSettings
-from importer.exporter.json_config import read_json_service
+from importer.exporter.json_api.config import read_json_service
+from importer.exporter.user_class.service import load_class_service
 
 
 def load_service(settings: ServiceSettings, *, path: Path, stop: threading.Event) -> Service:

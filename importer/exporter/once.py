@@ -9,9 +9,9 @@ from typing import TextIO
 from importer.errors import ExitCode
 from importer.exporter.base import Service
 from importer.exporter.config import Configuration, ServiceSettings
-from importer.exporter.exposition import text
+from importer.exporter.exposition.merged import merged
+from importer.exporter.exposition.text import text
 from importer.exporter.family import Family
-from importer.exporter.merged import merged
 from importer.exporter.poller import FaultLog, poll_once
 from importer.exporter.push import Push
 from importer.exporter.vitals import Vitals, build_info

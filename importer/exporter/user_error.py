@@ -10,9 +10,9 @@ from types import TracebackType
 import requests
 
 from importer.errors import ImporterError, one_line
-from importer.exporter.api_exceptions import BadValue
 from importer.exporter.base import FaultKind
 from importer.exporter.url_text import url_told, without_queries
+from importer.exporter.user_class.exceptions import BadValue
 
 USER_EXCEPTIONS = (BaseException,)
 """What a user's code may raise without ending the process: SystemExit and asyncio's CancelledError are no Exception."""

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from importer.exporter.api import CollectingtonApi
-from importer.exporter.api_state import state_of
-from importer.exporter.class_collectors import Collectors
-from importer.exporter.class_service import ClassService
-from importer.exporter.decorators import register_metric, register_metric_class
+from importer.exporter.user_class.api import CollectingtonApi
+from importer.exporter.user_class.collectors import Collectors
+from importer.exporter.user_class.decorators import register_metric, register_metric_class
+from importer.exporter.user_class.service import ClassService
+from importer.exporter.user_class.state import state_of
 from tests.http_servers import Answer
 
 

@@ -9,10 +9,10 @@ from threading import Event
 from importer.config import ObjectReader
 from importer.errors import Problem
 from importer.exporter.base import FaultKind, Outcome
-from importer.exporter.exposition import text
+from importer.exporter.exposition.text import text
 from importer.exporter.family import Family
-from importer.exporter.json_config import read_json_service
-from importer.exporter.json_service import JsonService
+from importer.exporter.json_api.config import read_json_service
+from importer.exporter.json_api.service import JsonService
 from tests.http_servers import Answer, BookServer, book_server
 
 GOLDEN = Path(__file__).parent / "golden"

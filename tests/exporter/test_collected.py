@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metr
 from prometheus_client.core import GaugeMetricFamily
 
 from importer.exporter.collected import CollectedSeries
-from importer.exporter.exposition import text
+from importer.exporter.exposition.text import text
 from importer.exporter.family import Family, Series
 from tests.exporter.client_metrics import as_newest, metrics
 

@@ -14,7 +14,8 @@ import prometheus_client
 import pytest
 import requests
 
-from importer.exporter import api, api_exceptions, decorators, secrets_file
+from importer.exporter import secrets_file
+from importer.exporter.user_class import api, decorators, exceptions
 from tests.commands import ROOT, Commands
 from tests.exporter.class_services import answer
 from tests.http_servers import book_server
@@ -134,7 +135,7 @@ def test_the_names_are_the_real_ones() -> None:
     assert old.requests is requests
     assert old.datetime is datetime.datetime
     assert old.register_metric is module("abstract_api").register_metric is decorators.register_metric
-    assert old.UnsupportedPrometheusInstance is api_exceptions.UnsupportedPrometheusInstance
+    assert old.UnsupportedPrometheusInstance is exceptions.UnsupportedPrometheusInstance
     assert module("config").JSONDecodeError is JSONDecodeError
     assert module("config").sys is sys
     assert module("utils").get_credentials_from_secret_file is secrets_file.get_credentials_from_secret_file

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from importer.simulators.victorops import HEADERS, VictorOpsSimulator, incident
-from tests.exporter.test_data_store import Clock
+from tests.exporter.user_class.test_data_store import Clock
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Old import path of the exceptions."""
 
-from importer.exporter.api_exceptions import (
+from importer.exporter.user_class.exceptions import (
     InvalidMetricTypeException,
     InvalidServiceTypeException,
     UndefinedMetricException,
