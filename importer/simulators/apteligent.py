@@ -22,11 +22,17 @@ As a process, for benchmarks and for tests that kill things: the URL is the firs
     python -m importer.simulators.apteligent --port 0 --apps 2000 --latency 0.05
 """
 
-import secrets
-import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import Unpack
 
-from importer.simulators.apteligent_access import CLIENT_ID, PASSWORD, USERNAME, AccountSimulator, rate_limited
+from importer.simulators.apteligent_access import (
+    CLIENT_ID,
+    PASSWORD,
+    USERNAME,
+    AccountOptions,
+    AccountSimulator,
+    rate_limited,
+)
 from importer.simulators.apteligent_answers import (
     APP_ATTRIBUTES,
     daily_pie,
@@ -112,31 +118,8 @@ class ApteligentSimulator(AccountSimulator):
     that of the live routes is the app version. Logins, tokens and limits are those of `AccountSimulator`.
     """
 
-    def __init__(
-        self,
-        apps: Iterable[App] | None = None,
-        *,
-        clock: Callable[[], float] = time.time,
-        token_lifetime_seconds: int = 86_400,
-        make_token: Callable[[], str] = secrets.token_hex,
-        rate_limit: int | None = None,
-        rate_window_seconds: int = 3600,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
-    ) -> None:
-        super().__init__(
-            clock=clock,
-            token_lifetime_seconds=token_lifetime_seconds,
-            make_token=make_token,
-            rate_limit=rate_limit,
-            rate_window_seconds=rate_window_seconds,
-            host=host,
-            port=port,
-            latency_seconds=latency_seconds,
-            keep_requests=keep_requests,
-        )
+    def __init__(self, apps: Iterable[App] | None = None, **options: Unpack[AccountOptions]) -> None:
+        super().__init__(**options)
         self.apps = {app.app_id: app for app in (demo_apps() if apps is None else apps)}
         self.answers: dict[tuple[str, str | None, str | None], object] = {}
         self._add_routes()

@@ -6,14 +6,25 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Unpack
 
 from importer.simulators.apteligent_question import BadParameters
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.http_wire import Answer, Handler, Request
 
 CLIENT_ID = "3XAAexampleClientIdO3M6zV0hVlrdk"
 USERNAME = "metrics@example.org"
 PASSWORD = "change me"  # noqa: S105 - made up, for loopback
+
+
+class AccountOptions(ServerOptions, total=False):
+    """What an AccountSimulator can be told; see there."""
+
+    clock: Callable[[], float]
+    token_lifetime_seconds: int
+    make_token: Callable[[], str]
+    rate_limit: int | None
+    rate_window_seconds: int
 
 
 class AccountSimulator(HttpSimulator):
@@ -31,12 +42,9 @@ class AccountSimulator(HttpSimulator):
         make_token: Callable[[], str] = secrets.token_hex,
         rate_limit: int | None = None,
         rate_window_seconds: int = 3600,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+        super().__init__(**options)
         self.username = USERNAME
         self.password = PASSWORD
         self.client_id = CLIENT_ID

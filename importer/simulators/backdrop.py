@@ -19,9 +19,10 @@ As a process, for the demo: the URL below which the data sets are is the first l
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Unpack
 
 from importer.simulators.backdrop_records import BadRequest, parse_body, parse_records
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.http_wire import Answer, Handler, Request
 from importer.simulators.process import build_parser, serve_until_signalled
 
@@ -55,15 +56,8 @@ class DataSet:
 class BackdropSimulator(HttpSimulator):
     """A Backdrop below `data_url`; `data_sets` holds them by group and type."""
 
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
-    ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+    def __init__(self, **options: Unpack[ServerOptions]) -> None:
+        super().__init__(**options)
         self.data_sets: dict[tuple[str, str], DataSet] = {}
         self.route("POST", _PATH, self._writing(self._add))
         self.route("PUT", _PATH, self._writing(self._empty))

@@ -28,7 +28,7 @@ import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict
 
 from importer.simulators.faults import (
     BROKEN_JSON,
@@ -71,6 +71,7 @@ __all__ = [
     "Predicate",
     "Request",
     "Rule",
+    "ServerOptions",
     "cut_off",
     "deep_json",
     "delay",
@@ -81,6 +82,15 @@ __all__ = [
     "reset",
     "serve_until_signalled",
 ]
+
+
+class ServerOptions(TypedDict, total=False):
+    """What every simulator can be told about its server; see HttpSimulator."""
+
+    host: str
+    port: int
+    latency_seconds: float
+    keep_requests: int | None
 
 
 class HttpSimulator(RequestRecord, AbstractContextManager["HttpSimulator"]):

@@ -1,8 +1,9 @@
 """A simulator of G-Cloud's site: the page of sales, and the CSV file to which it leads."""
 
 from collections.abc import Sequence
+from typing import Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.http_wire import Answer, Request
 from importer.simulators.process import build_parser, serve_until_signalled
 
@@ -21,15 +22,8 @@ Software as a Service (SaaS),01/03/2013,£540.00,Central Government,SME,,ACME LT
 class GcloudSimulator(HttpSimulator):
     """The site. `page` and `sales` are what it serves, and may be changed at any time."""
 
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
-    ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+    def __init__(self, **options: Unpack[ServerOptions]) -> None:
+        super().__init__(**options)
         self.page = PAGE.encode()
         self.sales = SALES.encode("cp1252")
         self.route("GET", PAGE_PATH, self._page)

@@ -21,8 +21,9 @@ As a process, for benchmarks: the URL is the first line of its output.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.basic_auth import basic_credentials
 from importer.simulators.geckoboard_datasets import BadDataset, Dataset, Record, parse_dataset, parse_records
 from importer.simulators.http_wire import Answer, Handler, Request
@@ -51,12 +52,9 @@ class GeckoboardSimulator(HttpSimulator):
         api_key: str = API_KEY,
         requests_a_minute: int | None = None,
         clock: Callable[[], float] = time.monotonic,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+        super().__init__(**options)
         self.api_key = api_key
         self.requests_a_minute = requests_a_minute
         self.widgets: dict[str, list[object]] = {}

@@ -17,9 +17,10 @@ filtered or sorted.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 from urllib.parse import urlencode
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.google_tokens import TokenEndpoint
 from importer.simulators.http_wire import Answer, Handler, Request
 from importer.simulators.process import build_parser, serve_until_signalled
@@ -63,12 +64,9 @@ class GoogleSimulator(HttpSimulator):
         *,
         access_token: str = "",
         known: Sequence[str] = ("123",),
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+        super().__init__(**options)
         self.reports: dict[str, Sequence[FigureRow]] = {}
         self.page_rows = PAGE_ROWS
         self.known = known

@@ -25,8 +25,9 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.basic_auth import basic_credentials
 from importer.simulators.graphite import GraphiteReceiver, Mode, ReceivedPoint, normal
 from importer.simulators.http_wire import Answer, Request
@@ -77,12 +78,9 @@ class HostedGraphiteSimulator(HttpSimulator):
         *,
         api_key: str = API_KEY,
         max_body_bytes: int = 2**20,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+        super().__init__(**options)
         self.api_key = api_key
         self.max_body_bytes = max_body_bytes
         """A larger body is answered with 413."""

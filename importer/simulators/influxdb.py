@@ -20,11 +20,12 @@ As a process, for benchmarks: the URL is the first line of its output.
 import gzip
 import re
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
 from importer.simulators.http_wire import Answer, Request
-from importer.simulators.influxdb_access import PASSWORD, TOKEN, USERNAME, InfluxdbAccess
+from importer.simulators.influxdb_access import PASSWORD, TOKEN, USERNAME, InfluxdbAccess, InfluxdbOptions
 from importer.simulators.influxdb_lines import FieldValue, Line, parse_lines
 from importer.simulators.process import build_parser, serve_until_signalled
 
@@ -53,26 +54,8 @@ class StoredPoint:
 class InfluxdbSimulator(InfluxdbAccess):
     """One server, whose attributes, those of `InfluxdbAccess` too, may be changed at any time."""
 
-    def __init__(
-        self,
-        *,
-        version: str = "1.6.7",
-        databases: Iterable[str] = (),
-        with_login: bool = False,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
-    ) -> None:
-        super().__init__(
-            version=version,
-            databases=databases,
-            with_login=with_login,
-            host=host,
-            port=port,
-            latency_seconds=latency_seconds,
-            keep_requests=keep_requests,
-        )
+    def __init__(self, **options: Unpack[InfluxdbOptions]) -> None:
+        super().__init__(**options)
         self.earliest_nanoseconds = 0
         """Older points are beyond the retention policy."""
         self.max_body_bytes = 25_000_000

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable
+from typing import Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.basic_auth import basic_credentials
 from importer.simulators.http_wire import Answer, Request
 
@@ -16,21 +17,26 @@ _CODES = {400: "invalid", 401: "unauthorized", 403: "forbidden", 404: "not found
 _NAME_OF_3 = re.compile(r"[A-Za-z0-9_-]+")
 
 
+class InfluxdbOptions(ServerOptions, total=False):
+    """What an InfluxdbAccess can be told."""
+
+    version: str
+    databases: Iterable[str]
+    with_login: bool
+
+
 class InfluxdbAccess(HttpSimulator):
     """A simulator that knows databases; of 2.x they are the buckets of the organisation ORG."""
 
     def __init__(
         self,
         *,
-        version: str,
-        databases: Iterable[str],
-        with_login: bool,
-        host: str,
-        port: int,
-        latency_seconds: float,
-        keep_requests: int | None,
+        version: str = "1.6.7",
+        databases: Iterable[str] = (),
+        with_login: bool = False,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+        super().__init__(**options)
         self.version = version
         self.generation = int(version.partition(".")[0])
         """1, 2 or 3."""

@@ -25,9 +25,9 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.http_wire import Answer, Handler, Request
 from importer.simulators.log_search_figures import Question, final_answer, partial_statistics
 from importer.simulators.process import build_parser, serve_until_signalled
@@ -76,12 +76,9 @@ class LogSearchSimulator(HttpSimulator):
         running_status: int = 202,
         base_path: str = "",
         clock: Callable[[], float] = time.time,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+        super().__init__(**options)
         self.api_key = api_key
         self.logs = logs
         self.polls = polls

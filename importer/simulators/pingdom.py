@@ -15,8 +15,9 @@ alone: ask `hour_of`.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.basic_auth import basic_credentials
 from importer.simulators.http_wire import Answer, Handler, Request
 from importer.simulators.process import build_parser, serve_until_signalled
@@ -115,12 +116,9 @@ class PingdomSimulator(HttpSimulator):
         *,
         checks: Sequence[SimulatedCheck] = CHECKS,
         account_email: str | None = None,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+        super().__init__(**options)
         self.checks = list(checks)
         self.answers: dict[int, object] = {}
         self.account_email = account_email

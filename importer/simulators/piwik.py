@@ -5,8 +5,9 @@ What is known of the vendor is said in `importer.sources.piwik.api`. It answers 
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.http_wire import Answer, Request
 from importer.simulators.process import build_parser, serve_until_signalled
 
@@ -25,15 +26,8 @@ _DATE = re.compile(r"previous\d+|last\d+|today|yesterday|\d{4}-\d{2}-\d{2}(,\d{4
 class PiwikSimulator(HttpSimulator):
     """A Piwik with some sites. `answers` are those to the methods that it knows, and may be changed at any time."""
 
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
-    ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+    def __init__(self, **options: Unpack[ServerOptions]) -> None:
+        super().__init__(**options)
         self.answers = dict(DEFAULT_ANSWERS)
         self.route("POST", "/index.php", self._index)
 

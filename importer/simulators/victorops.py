@@ -18,9 +18,9 @@ As a process: the URL is the first line of its output.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.http_wire import Answer, Handler, Request
 from importer.simulators.process import build_parser, serve_until_signalled
 
@@ -63,12 +63,9 @@ class VictorOpsSimulator(HttpSimulator):
         is_once_a_minute: bool = False,
         limit_status: int = 403,
         clock: Callable[[], float] = time.monotonic,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
+        **options: Unpack[ServerOptions],
     ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+        super().__init__(**options)
         self.incidents = list(incidents)
         self.total = total
         self.is_once_a_minute = is_once_a_minute

@@ -5,8 +5,9 @@ It answers as `key_metrics` and `reports` say; user, password, periods and forma
 
 import re
 from collections.abc import Sequence
+from typing import Unpack
 
-from importer.simulators.base import HttpSimulator
+from importer.simulators.base import HttpSimulator, ServerOptions
 from importer.simulators.basic_auth import basic_credentials
 from importer.simulators.http_wire import Answer, Handler, Request
 from importer.simulators.process import build_parser, serve_until_signalled
@@ -26,15 +27,8 @@ _NO_REPORT = {"Message": "The report does not exist."}
 class WebtrendsSimulator(HttpSimulator):
     """One profile. `key_metrics` and `reports` (by report) are the answers, and may be changed at any time."""
 
-    def __init__(
-        self,
-        *,
-        host: str = "127.0.0.1",
-        port: int = 0,
-        latency_seconds: float = 0.0,
-        keep_requests: int | None = None,
-    ) -> None:
-        super().__init__(host=host, port=port, latency_seconds=latency_seconds, keep_requests=keep_requests)
+    def __init__(self, **options: Unpack[ServerOptions]) -> None:
+        super().__init__(**options)
         hour, day = "10/30/2014 12", "10/14/2014-10/14/2014"
         self.key_metrics: object = {"data": {f"{hour}-{hour}": {"SubRows": {hour: _FIGURES}}}}
         self.reports: dict[str, object] = {REPORT: {"data": {day: {"SubRows": {"Mozilla": _FIGURES}}}}}
