@@ -8,11 +8,7 @@ import pytest
 
 from importer.outbox import Outbox, Run
 from tests.outbox_children import LANE
-from tests.outbox_file.outbox_files import (
-    CURSORS,
-    PAYLOADS,
-    payload,
-)
+from tests.outbox_file.outbox_files import CURSORS, PAYLOADS, payload
 
 
 @pytest.fixture

@@ -13,16 +13,7 @@ from importer.errors import OutboxError
 from importer.outbox import Outbox
 from importer.outbox_view import OutboxView
 from tests.outbox_children import LANE
-from tests.outbox_file.outbox_files import (
-    commit,
-    configured,
-    drain,
-    files,
-    make_older,
-    payload,
-    reject_oldest,
-    waiting,
-)
+from tests.outbox_file.outbox_files import commit, configured, drain, files, make_older, payload, reject_oldest, waiting
 
 
 @pytest.mark.usefixtures("restored_umask")

@@ -13,9 +13,7 @@ from importer.points import Payload
 from tests import outbox_children
 from tests.doubles import WAIT_SECONDS
 from tests.outbox_children import CURSOR, DAYS, LANE, STEPS
-from tests.outbox_file.outbox_files import (
-    drain,
-)
+from tests.outbox_file.outbox_files import drain
 
 
 def test_two_processes_write_at_once_and_lose_nothing(path: Path) -> None:

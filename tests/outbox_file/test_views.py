@@ -9,12 +9,7 @@ from importer.errors import OutboxError
 from importer.outbox import Outbox
 from importer.outbox_view import OutboxView
 from tests.outbox_children import CURSOR, LANE
-from tests.outbox_file.outbox_files import (
-    PAGE_BYTES,
-    commit,
-    files,
-    payload,
-)
+from tests.outbox_file.outbox_files import PAGE_BYTES, commit, files, payload
 
 
 def test_a_view_reads_while_a_transaction_is_under_way(path: Path) -> None:

@@ -15,16 +15,7 @@ import pytest
 
 from importer.cli import apteligent_plans
 from importer.simulators.apteligent import CLIENT_ID, PASSWORD
-from importer.simulators.base import (
-    BROKEN_JSON,
-    HTML_PAGE,
-    Answer,
-    Fault,
-    cut_off,
-    deep_json,
-    huge_body,
-    reset,
-)
+from importer.simulators.base import BROKEN_JSON, HTML_PAGE, Answer, Fault, cut_off, deep_json, huge_body, reset
 from tests.apteligent import BIKE, COMMANDS, DUTCH, INDIA, Site, account_keys, asked_for, unused_port
 from tests.commands import ROOT, Result
 
