@@ -1,6 +1,7 @@
 """The documents tell what the code does: commands, options, configuration keys, metrics, exit codes."""
 
 import argparse
+import doctest
 import importlib
 import json
 import pkgutil
@@ -406,6 +407,12 @@ def test_what_a_page_refers_to_exists(page: Path) -> None:
     missing = [link for pair in links if not (page.parent / (link := "".join(pair))).exists()]
     paths = re.findall(r"(?<![\w./-])((?:docs|importer|etc|tests|tools)/[\w./-]*[\w/])", text)
     assert missing + [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_way_of_a_point_is_as_the_architecture_tells_it() -> None:
+    results = doctest.testfile(str(ROOT / "docs/architecture.md"), module_relative=False)
+    assert results.attempted > 0
+    assert results.failed == 0
 
 
 def test_the_changelog_has_a_place_for_what_is_new() -> None:
