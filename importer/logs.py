@@ -23,7 +23,8 @@ FILE_FORMAT = "%(asctime)s - %(levelname)s -%(name)s:%(funcName)s:%(lineno)d- %(
 MULTILINE = {"multiline": True}
 """`logger.info(text, extra=MULTILINE)` keeps the line breaks of a record: for text of our own making alone."""
 
-_HTTP_LOGGERS = ("urllib3", "requests")
+HTTP_LOGGERS = ("urllib3", "requests")
+"""What the HTTP library logs by."""
 
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 """Levels to those of syslog, see sd-daemon(3)."""
@@ -164,13 +165,13 @@ def setup(
     _undo.callback(setattr, logging, "raiseExceptions", logging.raiseExceptions)
     logging.raiseExceptions = False
     for name in loggers:
-        _set_level(name, logging.INFO if quiet else logging.DEBUG)
-    for name in _HTTP_LOGGERS:
-        _set_level(name, logging.WARNING if quiet else logging.DEBUG)
+        set_level(name, logging.INFO if quiet else logging.DEBUG, undo=_undo)
+    for name in HTTP_LOGGERS:
+        set_level(name, logging.WARNING if quiet else logging.DEBUG, undo=_undo)
     console_handler = _console_handler(
         console or sys.stderr, level=console_level, line_format=console_format, environ=environ
     )
-    _add(console_handler)
+    add_handler(console_handler, undo=_undo)
     if directory is None:
         return
     path = directory / f"{command}.log"
@@ -181,7 +182,7 @@ def setup(
         logger.warning("log file %s cannot be opened: %s", path, error.strerror)
         return
     file_handler.setFormatter(RedactingFormatter(file_format))
-    _add(file_handler)
+    add_handler(file_handler, undo=_undo)
 
 
 def teardown() -> None:
@@ -189,17 +190,19 @@ def teardown() -> None:
     _undo.close()
 
 
-def _set_level(name: str, level: int) -> None:
+def set_level(name: str, level: int, *, undo: ExitStack) -> None:
+    """Give a logger a level until `undo` is closed."""
     named = logging.getLogger(name)
-    _undo.callback(named.setLevel, named.level)
+    undo.callback(named.setLevel, named.level)
     named.setLevel(level)
 
 
-def _add(handler: logging.Handler) -> None:
+def add_handler(handler: logging.Handler, *, undo: ExitStack) -> None:
+    """Let a handler have all records until `undo` is closed, which closes it, too."""
     root = logging.getLogger()
     root.addHandler(handler)
-    _undo.callback(handler.close)
-    _undo.callback(root.removeHandler, handler)
+    undo.callback(handler.close)
+    undo.callback(root.removeHandler, handler)
 
 
 def _console_handler(stream: TextIO, *, level: int, line_format: str, environ: Mapping[str, str]) -> logging.Handler:

@@ -1,5 +1,6 @@
 """What every test gets: a closed network, an environment of its own, hypothesis profiles, commands, servers."""
 
+import logging
 import os
 import signal
 import time
@@ -103,6 +104,21 @@ def _own_environment(tmp_path: Path) -> Iterator[None]:
         time.tzset()
         yield
     time.tzset()
+
+
+def _logging_levels() -> dict[str, int]:
+    return {name: logging.getLogger(name).level for name in ("", "importer")}
+
+
+@pytest.fixture(autouse=True)
+def _same_logging() -> Iterator[None]:
+    """Fail a test that leaves loggers with other levels: those who come later would hear more, or less."""
+    before = _logging_levels()
+    yield
+    after = _logging_levels()
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+    assert after == before
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def run_command(
     try:
         code = command(options)
         sys.stdout.flush()  # the interpreter's own flush comes too late for us to say that it failed
-        return _end(code)
+        return code
     except UsageError as error:
         chosen: Parser = options.parser
         chosen.error(str(error))
@@ -74,24 +74,26 @@ def run_command(
         if options.debug:
             raise
         tell(parser.prog, error)
-        return _end(error.exit_code)
+        return error.exit_code
     except BrokenPipeError:  # the reader of our output has seen enough
         _drop_output()
-        return _end(ExitCode.OK)
+        return ExitCode.OK
     except KeyboardInterrupt:
-        return _end(ExitCode.OK)
+        return ExitCode.OK
     except OSError as error:  # what is not converted to an error of ours: of standard output, mostly
         if options.debug:
             raise
         _drop_output()
         _print_line(f"{parser.prog}: {one_line(error)}")
-        return _end(ExitCode.FAILED)
+        return ExitCode.FAILED
     except Exception as error:
         if options.debug:
             raise
         logger.info("a fault of its own", exc_info=True)
         _print_line(f"{parser.prog}: a fault of its own: {type(error).__name__}: {one_line(error)} (see --debug)")
-        return _end(ExitCode.FAILED)
+        return ExitCode.FAILED
+    finally:
+        _close_logs()
 
 
 def tell(name: str, error: ImporterError | str) -> None:
@@ -121,8 +123,7 @@ def _print_line(text: str) -> None:
     print(redact(text), file=sys.stderr)
 
 
-def _end(code: ExitCode) -> int:
+def _close_logs() -> None:
     from importer import logs  # on use, as above
 
     logs.teardown()
-    return code

@@ -10,11 +10,12 @@ import os
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from importer.logs import RedactingFormatter, clean
+from importer.logs import HTTP_LOGGERS, RedactingFormatter, add_handler, clean, set_level
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,8 @@ FILE_NAME = "production.log"
 MAX_BYTES = 2 * 2**30
 """A file that is larger becomes FILE.1, in place of the one before."""
 
-_handlers: list[logging.Handler] = []
-"""What `set_up` has added."""
+_undo = ExitStack()
+"""Takes back what `set_up` did."""
 
 
 def set_up(
@@ -54,27 +55,19 @@ def set_up(
     stream = logging.StreamHandler(console or sys.stderr)
     stream.setFormatter(RedactingFormatter(CONSOLE_FORMAT, tracebacks=number <= logging.DEBUG))
     stream.setLevel(number if is_console or shows_all else logging.ERROR)
-    _add(stream)
+    add_handler(stream, undo=_undo)
     for name in ("", "importer"):
-        logging.getLogger(name).setLevel(number)
-    for name in ("urllib3", "requests"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+        set_level(name, number, undo=_undo)
+    for name in HTTP_LOGGERS:
+        set_level(name, logging.WARNING, undo=_undo)
     if directory is not None and is_console:
         logger.warning("no log files: %s cannot be written", directory)
     logger.info("%s logging started", entrypoint)
 
 
 def close_down() -> None:
-    """Take back what `set_up` has added."""
-    while _handlers:
-        handler = _handlers.pop()
-        logging.getLogger().removeHandler(handler)
-        handler.close()
-
-
-def _add(handler: logging.Handler) -> None:
-    logging.getLogger().addHandler(handler)
-    _handlers.append(handler)
+    """Close the handlers and restore the levels that `set_up` changed, if it was called."""
+    _undo.close()
 
 
 def _add_files(
@@ -92,7 +85,7 @@ def _add_files(
         return False
     for handler, formatter in files:
         handler.setFormatter(formatter)
-        _add(handler)
+        add_handler(handler, undo=_undo)
     return True
 
 

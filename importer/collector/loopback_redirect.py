@@ -4,7 +4,7 @@ import queue
 import secrets
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +14,9 @@ from importer.errors import ImporterError
 HOST = "127.0.0.1"
 IDLE_SECONDS = 30
 """After which a connection on which nothing is asked is closed; browsers open some in advance."""
+
+WAKE_SECONDS = 0.5
+"""How soon an interrupt is noticed in any case."""
 
 _PAGE = "<!DOCTYPE html><title>{text}</title><p>{text}\n"
 _DONE = "Done: you may close this page, and go back to the terminal."
@@ -60,8 +63,13 @@ class RedirectPage(ThreadingHTTPServer):
         self._found.put(redirect)
 
     def wait(self) -> Redirect:
-        """Return the redirect once it has come."""
-        return self._found.get()
+        """Return the redirect once it has come. Raises KeyboardInterrupt after an interrupt.
+
+        One that comes as the wait begins, or to another thread, does not end the wait: it is begun again and again.
+        """
+        while True:
+            with suppress(queue.Empty):
+                return self._found.get(timeout=WAKE_SECONDS)
 
 
 class _Handler(BaseHTTPRequestHandler):

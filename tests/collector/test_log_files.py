@@ -74,3 +74,12 @@ def test_a_full_disk_is_told_once_and_the_work_goes_on(tmp_path: Path) -> None:
 def test_a_wrong_call_of_a_users_collector_is_logged_as_it_is() -> None:
     wrong = logging.LogRecord("a", logging.INFO, "a.py", 1, "%d visits", ("many",), None)
     assert json.loads(LogstashFormatter("some.collector", {}).format(wrong))["@message"] == "%d visits ('many',)"
+
+
+def test_in_the_end_loggers_have_the_levels_that_they_had(tmp_path: Path) -> None:
+    loggers = [logging.getLogger(name) for name in ("", "importer", "urllib3")]
+    before = [logger.level for logger in loggers]
+    log_files.set_up("some.collector", directory=tmp_path, level="DEBUG", console=io.StringIO())
+    assert [logger.level for logger in loggers] == [logging.DEBUG, logging.DEBUG, logging.WARNING]
+    log_files.close_down()
+    assert [logger.level for logger in loggers] == before
