@@ -67,12 +67,16 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if in
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Close the network, for the import of test modules too, and let commands see SIGHUP under nohup as well."""
+    """Close the network, for the import of test modules too, and let commands see signals that we are to ignore.
+
+    nohup has SIGHUP ignored, and a shell the SIGINT of what it runs in the background; children would inherit that.
+    """
     patch = pytest.MonkeyPatch()
     config.add_cleanup(patch.undo)
     close_network(patch)
-    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda _number, _frame: None)  # not inherited, as being ignored is
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda _number, _frame: None)  # not inherited, as being ignored is
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
