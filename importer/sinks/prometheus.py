@@ -175,7 +175,7 @@ def _build_outlet(keys: ObjectReader, state: Path, expire_seconds: float | None)
         return ServedPort.from_keys(keys, expire_seconds=expire_seconds)
     from importer.sinks.pushgateway import Pushgateway
 
-    return Pushgateway.from_keys(keys)
+    return Pushgateway.from_keys(keys, state=state)
 
 
 def _samples_of(outlet: Outlet, state: Path) -> SampleFile:

@@ -97,10 +97,15 @@ class ServedPort:
         return "can be served"
 
     def close(self) -> None:
-        """Give the port free."""
-        if self._server is not None:
-            self._server.stop()
-            self._server = None
+        """Give the port free; the log says so if nobody had come to it."""
+        if self._server is None:
+            return
+        self._server.stop()
+        if not self._server.was_scraped:
+            logger.warning(
+                "port closed before anybody came, commands that end need pushgateway or textfile lane=%s", self.lane
+            )
+        self._server = None
 
     def page(self) -> bytes:
         """Return the text of the samples that have not expired."""
@@ -150,6 +155,7 @@ class _Server(ThreadingMixIn, TCPServer):
     def __init__(self, address: tuple[str, int], page: Callable[[], bytes]) -> None:
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         self.page = page
+        self.was_scraped = False
         super().__init__(address, _Handler)
 
     def stop(self) -> None:
@@ -184,6 +190,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         if self.command != "HEAD":
+            self.server.was_scraped = True  # before the answer: who has it may close us at once
             self.wfile.write(text)
 
     do_HEAD = do_GET

@@ -4,8 +4,10 @@ https://github.com/prometheus/pushgateway (checked 2026-11-25): POST replaces, w
 """
 
 import base64
+import platform
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from importer.config import ObjectReader
@@ -29,6 +31,17 @@ class Group:
 
     job: str = DEFAULT_JOB
     instance: str | None = None
+
+    @classmethod
+    def of_keys(cls, keys: ObjectReader, *, state: Path, host: str = "") -> Self:
+        """Return the group that the keys job and instance describe; an empty instance is none.
+
+        Whoever pushes knows the samples of its own state directory alone, and replaces all others of the same names
+        in its group: so the instance is that directory on this host, unless the keys have one.
+        """
+        pusher = f"{host or platform.node()}:{state.absolute()}"
+        instance = keys.text("instance", pusher, allow_empty=True)
+        return cls(keys.text("job", DEFAULT_JOB), instance or None)
 
     @property
     def path(self) -> str:
@@ -59,8 +72,11 @@ class Pushgateway:
         )
 
     @classmethod
-    def from_keys(cls, keys: ObjectReader) -> Self:
-        """Return the outlet that the keys pushgateway, job, instance, username and password describe."""
+    def from_keys(cls, keys: ObjectReader, *, state: Path) -> Self:
+        """Return the outlet that the keys pushgateway, job, instance, username and password describe.
+
+        `state` is the directory in which the samples are kept.
+        """
         url = keys.text("pushgateway")
         try:
             base_url(url)
@@ -71,7 +87,7 @@ class Pushgateway:
         username, password = keys.text("username", None), keys.secret("password", None)
         if (username is None) != (password is None):
             keys.problem("username", "and password, or password_file, are given together or not at all")
-        group = Group(keys.text("job", DEFAULT_JOB), keys.text("instance", None))
+        group = Group.of_keys(keys, state=state)
         return cls(url, group, username=username or "", password=password)
 
     def publish(self, samples: Samples) -> None:

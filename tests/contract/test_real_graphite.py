@@ -94,11 +94,6 @@ def assert_held(store: Store, name: str, values: Sequence[float]) -> None:
     assert store.wait_for(f"test.{name}", len(values)) == expected
 
 
-def test_carbon_keeps_every_digit(cache_sink: GraphiteSink, carbon_cache: CarbonCache) -> None:
-    deliver_all(cache_sink, series("digits", EXACT_VALUES))
-    assert_held(carbon_cache, "digits", EXACT_VALUES)
-
-
 def test_carbon_stores_under_the_cleaned_names(cache_sink: GraphiteSink, carbon_cache: CarbonCache) -> None:
     names = NAMES | UNICODE_NAMES
     deliver_all(cache_sink, [Point(path, 1, MAY_2016) for path in names])
@@ -117,12 +112,6 @@ def test_carbon_takes_the_last_point_of_every_one_of_many_payloads(
     for payload in payloads:
         cache_sink.deliver(payload)
     assert_held(carbon_cache, "many", values)
-
-
-def test_a_payload_sent_twice_is_stored_once(cache_sink: GraphiteSink, carbon_cache: CarbonCache) -> None:
-    deliver_all(cache_sink, series("twice", [1.5, 2.5]))
-    deliver_all(cache_sink, series("twice", [1.5, 2.5]))
-    assert_held(carbon_cache, "twice", [1.5, 2.5])
 
 
 def test_after_a_killed_carbon_is_back_the_kept_payload_arrives(

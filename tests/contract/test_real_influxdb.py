@@ -169,13 +169,6 @@ def test_no_measurement_is_lost_as_a_comment_or_breaks_the_line(influxdb: Influx
     assert found["values"] == [[name.replace("#", "_").replace("\n", " ").replace("\\", "/")]]
 
 
-def test_delivering_again_changes_nothing(influxdb: Influxdb) -> None:
-    sink = sink_for(influxdb)
-    for _ in range(2):
-        deliver_all(sink, series("twice", [1.5, 2.5]))
-    assert list(influxdb.read("test.twice", database=DATABASE).values()) == [1.5, 2.5]
-
-
 def test_after_a_killed_influxd_is_back_the_kept_payload_arrives(influxdb: Influxdb) -> None:
     sink = sink_for(influxdb)
     deliver_all(sink, series("killed", [1.5]))

@@ -27,6 +27,11 @@ HELD: dict[Key, float] = {
 
 
 def sink_of(state: Path, **values: object) -> PrometheusSink:
+    """Return a sink; at a Pushgateway its group is that of the job alone, unless told otherwise."""
+    return described({"instance": "", **values} if "pushgateway" in values else values, state)
+
+
+def described(values: dict[str, object], state: Path) -> PrometheusSink:
     keys = ObjectReader(Path("graphite.json"), values)
     sink = PrometheusSink.from_keys(keys, state=state)
     keys.finish()
@@ -90,6 +95,38 @@ def test_what_others_pushed_stays(pushgateway: PrometheusPushgateway, tmp_path: 
     assert len(pushgateway.read("other")) == 1
     for each in (other, same_group, sink):
         each.close()
+
+
+def test_commands_with_a_state_directory_each_do_not_replace_each_others_series_of_one_name(
+    pushgateway: PrometheusPushgateway, tmp_path: Path
+) -> None:
+    """As two machines do, or two commands of one, that read the same description."""
+    sinks = []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        sinks.append(described({"pushgateway": pushgateway.url}, tmp_path / name))
+    for value in (1, 2):
+        for number, sink in enumerate(sinks):
+            deliver(sink, [Point(("up",), value, MAY_2016 + value, (("service", f"s{number}"),))])
+            held = pushgateway.read("metrics-importer")
+            assert {labels[-1]: value for labels, value in held.items()}[("service", f"s{number}")] == value
+    services = sorted(dict(labels)["service"] for labels in pushgateway.read("metrics-importer"))
+    assert services == ["s0", "s1"]
+    assert len({dict(labels)["instance"] for labels in held}) == 2
+    for sink in sinks:
+        sink.close()
+
+
+def test_commands_with_one_state_directory_share_a_group_and_keep_each_others_series_of_one_name(
+    pushgateway: PrometheusPushgateway, tmp_path: Path
+) -> None:
+    sinks = [described({"pushgateway": pushgateway.url}, tmp_path) for _ in range(2)]
+    for number, sink in enumerate(sinks):
+        deliver(sink, [Point(("up",), 1, MAY_2016, (("service", f"s{number}"),))])
+        sink.close()
+    held = pushgateway.read("metrics-importer")
+    assert sorted(dict(labels)["service"] for labels in held) == ["s0", "s1"]
+    assert len({dict(labels)["instance"] for labels in held}) == 1
 
 
 def test_a_gateway_that_lost_its_memory_has_all_again_with_the_next_push(

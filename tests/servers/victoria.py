@@ -44,22 +44,20 @@ class VictoriaMetrics(Server):
 
     def read(self, name: str) -> dict[int, float]:
         """Return every point of a metric that can be queried by now: whole seconds since 1970 -> value."""
-        self._get("/internal/force_flush")
-        query = urllib.parse.urlencode(
-            {
-                "match[]": "{__name__=" + json.dumps(name, ensure_ascii=False) + "}",
-                "start": FROM_SECONDS,
-                "end": UNTIL_SECONDS,
-            }
-        )
         points: dict[int, float] = {}
-        for line in self._get(f"/api/v1/export?{query}").splitlines():
+        for line in self.export("{__name__=" + json.dumps(name, ensure_ascii=False) + "}").splitlines():
             series = json.loads(line)
             points.update(
                 (milliseconds // 1000, value)
                 for milliseconds, value in zip(series["timestamps"], series["values"], strict=True)
             )
         return points
+
+    def export(self, selector: str) -> str:
+        """Return the series that a selector finds and can be queried by now, an object of JSON each on a line."""
+        self._get("/internal/force_flush")
+        query = urllib.parse.urlencode({"match[]": selector, "start": FROM_SECONDS, "end": UNTIL_SECONDS})
+        return self._get(f"/api/v1/export?{query}")
 
     def wait_for(self, name: str, points: int = 1, *, deadline_seconds: float = 30) -> dict[int, float]:
         """Return read(name) once it has that many points. Raises ServerFailed at the deadline."""

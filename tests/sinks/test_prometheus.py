@@ -375,6 +375,21 @@ def test_a_closed_sink_gives_the_port_back_at_once_and_serves_again_what_it_had(
     assert scraped(port) == {AGE: NOW, "b": 2, "shop_dau": 48213}
 
 
+@pytest.mark.parametrize("comes", [True, False])
+def test_the_log_says_if_nobody_came_while_the_port_was_served(
+    served: PrometheusSink, port: int, comes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    deliver(served, DAU)
+    served.check()
+    if comes:
+        scraped(port)
+    served.close()
+    served.close()
+    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    what = f"port closed before anybody came, commands that end need pushgateway or textfile lane={served.lane}"
+    assert told == ([] if comes else [what])
+
+
 def test_a_new_process_serves_what_the_one_before_it_had(port: int, tmp_path: Path) -> None:
     first = sink_of(tmp_path, port=port)
     deliver(first, DAU)
@@ -533,7 +548,7 @@ def test_a_bug_in_a_scrape_is_logged_and_costs_that_scrape_alone(port: int, log:
 @pytest.fixture
 def gateway() -> Iterator[HttpSimulator]:
     with HttpSimulator() as simulator:
-        simulator.route("POST", "/metrics/job/metrics-importer", lambda _: Answer(200))
+        simulator.route("POST", "/metrics/job/metrics-importer/instance/test", lambda _: Answer(200))
         simulator.route("GET", "/-/ready", lambda _: Answer(200, {}, b"OK"))
         yield simulator
 
@@ -543,7 +558,7 @@ def bodies(gateway: HttpSimulator) -> list[dict[str, float]]:
 
 
 def test_every_push_has_all_series_with_their_newest_values(gateway: HttpSimulator, tmp_path: Path) -> None:
-    sink = sink_of(tmp_path, pushgateway=gateway.url)
+    sink = sink_of(tmp_path, instance="test", pushgateway=gateway.url)
     deliver(sink, DAU)
     deliver(sink, Point(("b",), 2, NOW), Point(DAU.path, 1, NOW - 60))
     assert bodies(gateway) == [{"shop_dau": 48213}, {"shop_dau": 48213, "b": 2}]
@@ -555,7 +570,7 @@ def test_every_push_has_all_series_with_their_newest_values(gateway: HttpSimulat
 
 def test_a_new_process_pushes_what_the_one_before_it_had(gateway: HttpSimulator, tmp_path: Path) -> None:
     for point in (DAU, Point(("b",), 2, NOW)):
-        sink = sink_of(tmp_path, pushgateway=gateway.url)
+        sink = sink_of(tmp_path, instance="test", pushgateway=gateway.url)
         deliver(sink, point)
         sink.close()
     assert bodies(gateway)[-1] == {"shop_dau": 48213, "b": 2}
@@ -576,9 +591,28 @@ def test_the_group_is_named_in_the_path(group: Group, path: str) -> None:
     assert Pushgateway("http://h:9091/push/", group).lane == f"prometheus+http://h:9091/push{path}"
 
 
+@pytest.mark.parametrize(
+    ("keys", "group"),
+    [
+        ({}, Group("metrics-importer", "web-1:/var/lib/leexportpy")),
+        ({"job": "shop"}, Group("shop", "web-1:/var/lib/leexportpy")),
+        ({"instance": "a"}, Group("metrics-importer", "a")),
+        ({"instance": ""}, Group("metrics-importer")),
+    ],
+)
+def test_the_group_is_the_state_directory_s_on_this_host_unless_the_keys_have_another(
+    keys: dict[str, object], group: Group
+) -> None:
+    reader = ObjectReader(Path("graphite.json"), keys)
+    assert Group.of_keys(reader, state=Path("/var/lib/leexportpy"), host="web-1") == group
+    reader.finish()
+
+
 def test_the_password_is_sent_and_never_shown(gateway: HttpSimulator, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hunter22\n")
-    sink = sink_of(tmp_path, pushgateway=gateway.url, username="importer", password_file=str(tmp_path / "secret"))
+    sink = sink_of(
+        tmp_path, instance="test", pushgateway=gateway.url, username="importer", password_file=str(tmp_path / "secret")
+    )
     sink.check()
     deliver(sink, DAU)
     wanted = "Basic " + b64encode(b"importer:hunter22").decode()
@@ -588,7 +622,7 @@ def test_the_password_is_sent_and_never_shown(gateway: HttpSimulator, tmp_path: 
 
 
 def test_a_gateway_that_wants_a_pause_does_not_keep_the_samples_locked(gateway: HttpSimulator, tmp_path: Path) -> None:
-    sink = sink_of(tmp_path, pushgateway=gateway.url)
+    sink = sink_of(tmp_path, instance="test", pushgateway=gateway.url)
     gateway.fail(Answer(429, {"Retry-After": "30"}), times=None)
     with pytest.raises(SinkUnavailable) as caught:
         deliver(sink, DAU)
@@ -598,7 +632,7 @@ def test_a_gateway_that_wants_a_pause_does_not_keep_the_samples_locked(gateway: 
 
 
 def test_what_the_gateway_rejects_is_not_pushed_with_the_next_payload(gateway: HttpSimulator, tmp_path: Path) -> None:
-    sink = sink_of(tmp_path, pushgateway=gateway.url)
+    sink = sink_of(tmp_path, instance="test", pushgateway=gateway.url)
     gateway.fail(Answer(400, {}, b"pushed metrics are invalid or inconsistent"))
     with pytest.raises(Rejected, match="HTTP 400: pushed metrics are invalid or inconsistent"):
         deliver(sink, DAU)
@@ -621,7 +655,7 @@ def test_what_the_gateway_rejects_is_not_pushed_with_the_next_payload(gateway: H
 def test_an_answer_that_is_not_about_the_payload_keeps_it(
     status: int, error: type[Exception], told: str, gateway: HttpSimulator, tmp_path: Path
 ) -> None:
-    sink = sink_of(tmp_path, pushgateway=gateway.url)
+    sink = sink_of(tmp_path, instance="test", pushgateway=gateway.url)
     gateway.fail(Answer(status, {"Retry-After": "3600"}), times=None)
     with pytest.raises(error, match=told):
         deliver(sink, DAU)
@@ -632,7 +666,7 @@ def test_an_answer_that_is_not_about_the_payload_keeps_it(
 
 
 def test_check_asks_whether_the_gateway_is_ready_and_pushes_nothing(gateway: HttpSimulator, tmp_path: Path) -> None:
-    sink = sink_of(tmp_path, pushgateway=gateway.url)
+    sink = sink_of(tmp_path, instance="test", pushgateway=gateway.url)
     assert sink.check() == f"{sink.lane} is ready"
     assert [(request.method, request.path) for request in gateway.requests] == [("GET", "/-/ready")]
     gateway.fail(Answer(503), times=None)
@@ -676,7 +710,7 @@ def test_an_impossible_address_is_refused(host: str, port: int) -> None:
 
 
 def test_secrets_are_no_part_of_what_is_kept_on_disk(gateway: HttpSimulator, tmp_path: Path) -> None:
-    outlet = Pushgateway(gateway.url, Group(), username="importer", password=Secret("hunter22"))
+    outlet = Pushgateway(gateway.url, Group(instance="test"), username="importer", password=Secret("hunter22"))
     sink = PrometheusSink(outlet, SampleFile(tmp_path / "s", outlet.lane))
     deliver(sink, DAU)
     assert b"hunter22" not in (tmp_path / "s").read_bytes()

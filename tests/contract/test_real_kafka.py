@@ -1,91 +1,12 @@
-"""KafkaSink against brokers: what every sink promises, and what only a real broker can show."""
-
-import json
-from collections.abc import Iterator
+"""KafkaSink against a real broker: what no other one can show."""
 
 import pytest
 
 from importer.credentials import Secret
 from importer.errors import Rejected, SinkRefused, SinkUnavailable
-from importer.sinks.base import PointSink
 from importer.sinks.kafka import KafkaSink, messages_payload
-from tests.contract.test_sinks import Held, OutageContract, SinkContract, Store
-from tests.servers.kafka import BACK_SOON, MockKafka, Received, unused_topic
+from tests.servers.kafka import BACK_SOON
 from tests.servers.kafka_broker import PASSWORD, KafkaBroker
-
-TIMEOUT_SECONDS = 3.0
-"""How long an outage is waited out: librdkafka may need two seconds to see that brokers are back."""
-
-
-def held_in(messages: list[Received]) -> Held:
-    """Return what a reader makes of messages, to whom the last one of a name and time counts."""
-    points = [json.loads(message.value) for message in messages]
-    return {(point["name"], point["timestamp"]): point["value"] for point in points}
-
-
-class MockTopic(Store):
-    """A topic of mock brokers, which can be taken down and up again."""
-
-    def __init__(self, kafka: MockKafka) -> None:
-        self._kafka = kafka
-        self._topic = unused_topic()
-
-    def sink(self) -> PointSink:
-        return KafkaSink(
-            brokers=self._kafka.brokers,
-            topic=self._topic,
-            max_buffer=3,
-            settings=BACK_SOON,
-            timeout_seconds=TIMEOUT_SECONDS,
-        )
-
-    def start(self) -> None:
-        self._kafka.up()
-
-    def stop(self) -> None:
-        self._kafka.down()
-
-    def held(self) -> Held:
-        return held_in(self._kafka.read(self._topic))
-
-
-class BrokerTopic(Store):
-    """A topic of a real broker, which goes on running."""
-
-    def __init__(self, broker: KafkaBroker) -> None:
-        self._broker = broker
-        self._topic = unused_topic()
-        broker.create_topic(self._topic, partitions=3)
-
-    def sink(self) -> PointSink:
-        return KafkaSink(brokers=self._broker.brokers, topic=self._topic, max_buffer=3)
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def held(self) -> Held:
-        return held_in(self._broker.read(self._topic))
-
-
-@pytest.fixture(scope="module")
-def mock_kafka() -> Iterator[MockKafka]:
-    """Running mock brokers."""
-    with MockKafka(brokers=3) as kafka:
-        yield kafka
-
-
-class TestKafkaMock(OutageContract):
-    @pytest.fixture
-    def store(self, mock_kafka: MockKafka) -> Store:
-        return MockTopic(mock_kafka)
-
-
-@pytest.mark.slow
-class TestKafkaBroker(SinkContract):
-    @pytest.fixture
-    def store(self, kafka_broker: KafkaBroker) -> Store:
-        return BrokerTopic(kafka_broker)
 
 
 def sink_for(broker: KafkaBroker, topic: str, *, user: str = "", password: str = PASSWORD) -> KafkaSink:
