@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeVar, cast
 
 from importer.credentials import Secret
 from importer.errors import ConfigError, Problem
+from importer.handed_over import credential_path
 from importer.stores import load_json, load_text
 from importer.verbatim import quote_values
 
@@ -358,10 +359,7 @@ class ObjectReader:
             path = Path(name).expanduser()
         except RuntimeError:  # ~ of nobody: the file is told to be missing
             path = Path(name)
-        handed_over = environ.get("CREDENTIALS_DIRECTORY")
-        if handed_over and os.path.lexists(Path(handed_over) / path):
-            return Path(handed_over) / path
-        return self.file.parent / path
+        return credential_path(path, beside=self.file.parent, environ=environ)
 
     def _secret_from(self, twin: str, path: Path) -> Secret:
         try:

@@ -3,18 +3,25 @@
     {"protocol": "plain", "host": "carbon.example.org", "port": 2003}
     [{"protocol": "plain", ...}, {"protocol": "sqlite"}]
 
-Each destination gets its own lane in the outbox.
+Each destination gets its own lane in the outbox. Beside graphite.json, each file of graphite.d holds one or several.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from importer.config import ObjectReader
+from importer.drop_ins import drop_in_files
 from importer.errors import ConfigError, Problem
 from importer.outbox import MAX_LANE_BYTES
 from importer.sinks import PROTOCOLS, sink_class
 from importer.sinks.base import PointSink
 from importer.stores import load_json
+
+FILE = "graphite.json"
+DIRECTORY = "graphite.d"
+"""What adds to FILE, file by file, or takes its place."""
+SUFFIX = ".json"
 
 DEFAULT_PROTOCOL = "plain"
 SHARED_KEYS = ("host", "port", "max_buffer")
@@ -31,6 +38,41 @@ def load_destinations(path: Path, *, state: Path) -> list[PointSink]:
     if problems:
         raise ConfigError(problems)
     return sinks
+
+
+def load_all_destinations(folder: Path, *, state: Path) -> list[PointSink]:
+    """Return the sinks that graphite.json of a folder and then the files of graphite.d describe.
+
+    The first may be missing where there is one of the others. Raises ConfigError with every mistake in all of them.
+    """
+    path, drop_ins = folder / FILE, drop_in_files(folder / DIRECTORY, SUFFIX)
+    if not drop_ins:
+        return load_destinations(path, state=state)
+    problems: list[Problem] = []
+    sinks: list[PointSink] = []
+    places: dict[str, Path] = {}
+    for file in [path, *drop_ins] if os.path.lexists(path) else drop_ins:
+        found = _load_some(file, problems, state=state)
+        problems += [_named_elsewhere(file, sink.lane, places) for sink in found if sink.lane in places]
+        places |= {sink.lane: file for sink in found}
+        sinks += found
+    if problems:
+        raise ConfigError(problems)
+    return sinks
+
+
+def _load_some(path: Path, problems: list[Problem], *, state: Path) -> list[PointSink]:
+    """Return the sinks of one file of several; what is wrong with it is added to `problems`."""
+    try:
+        content = load_json(path)
+    except ConfigError as error:
+        problems += error.problems
+        return []
+    return read_destinations(path, content, problems, state=state)
+
+
+def _named_elsewhere(path: Path, lane: str, places: Mapping[str, Path]) -> Problem:
+    return Problem(path, f"is named in {places[lane]}, too; keep one of them", key=lane)
 
 
 def read_destinations(

@@ -24,6 +24,7 @@ from weakref import WeakSet
 
 from importer import __version__, http_request
 from importer.errors import Stopped
+from importer.http_counts import PROCESS_COUNTS, RequestCounts
 from importer.http_request import Outgoing, Parameters, base_url, build_body, build_request, build_url
 from importer.http_response import BadJson, Headers, Response
 from importer.rate_limit import RateLimit, asked_pause
@@ -114,7 +115,7 @@ class HttpClient:
     certificates are checked: with the file REQUESTS_CA_BUNDLE names if there is one, unless `verify` names
     another or is False. ~/.netrc is never read. `retry_after` reads from an error answer how many seconds to
     wait (None: it does not say); the wait holds `rate_limit`, thus everyone who shares it, unless `retries` says
-    that it does not.
+    that it does not. Each exchange is counted in `counts`.
     `timeout_seconds` is for one whole exchange, but looking a name up takes as long as the system lets it.
     Raises ValueError if `base_url` is not one (see `base_url()`).
     """
@@ -132,6 +133,7 @@ class HttpClient:
         retries: RetryPolicy = RetryPolicy(),
         retry_after: Callable[[Response], float | None] = asked_pause,
         rate_limit: RateLimit | None = None,
+        counts: RequestCounts = PROCESS_COUNTS,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
         uniform: Callable[[float, float], float] = random.uniform,
@@ -146,6 +148,7 @@ class HttpClient:
         self._retries = retries
         self._retry_after = retry_after
         self._rate_limit = rate_limit or RateLimit()
+        self._counts = counts
         self._stop = stop or threading.Event()
         self._clock = clock
         self._uniform = uniform
@@ -226,8 +229,10 @@ class HttpClient:
             response = Response(*self._transport().send(outgoing, within_seconds=patience.seconds_left()))
         except ExchangeError as error:
             if not error.stale:
+                self._counts.unanswered()
                 raise
             return self._exchange(outgoing, patience)  # not for ever: each time it costs a kept connection
+        self._counts.answered(self.host, response.status, response.headers)
         logger.debug(
             "request method=%s host=%s path=%s status=%d milliseconds=%.0f bytes=%d",
             outgoing.method,

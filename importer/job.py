@@ -14,9 +14,11 @@ from typing import TextIO
 
 from importer.delivery import Delivery
 from importer.errors import ExitCode, ImporterError, OutboxError, SourceError, Stopped
+from importer.http_counts import PROCESS_COUNTS, RequestCounts
 from importer.lane import LaneReport
-from importer.outbox import Lane, Outbox, Run, Transaction
+from importer.outbox import Details, Lane, Outbox, Run, Transaction
 from importer.points import Batch, Point
+from importer.self_metrics.publisher import OFF, SelfMetrics
 from importer.sinks.base import PointSink
 from importer.sources.base import Missing, Source
 
@@ -40,6 +42,7 @@ class Report:
     points: int = 0
     newest: float | None = None
     """The newest point's time, in seconds since 1970 UTC."""
+    newest_by_source: dict[str, float] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     """What was not obtained, not kept or not accepted, a line each."""
 
@@ -47,6 +50,11 @@ class Report:
         """Count something as not obtained, and log it."""
         logger.warning("not obtained: %s: %s", missing.what, missing.error)
         self.failures.append(f"not obtained: {missing.what}: {missing.error}")
+
+    def note_newest(self, source: str, newest: float) -> None:
+        """Take notice of the time of a source's point."""
+        self.newest = newest if self.newest is None else max(self.newest, newest)
+        self.newest_by_source[source] = max(newest, self.newest_by_source.get(source, newest))
 
     @property
     def exit_code(self) -> ExitCode:
@@ -71,13 +79,20 @@ class Job:
         outbox: Outbox,
         sinks: Sequence[PointSink],
         stop: threading.Event,
+        self_metrics: SelfMetrics = OFF,
+        counts: RequestCounts = PROCESS_COUNTS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Make the sinks' lanes known to the outbox; raises OutboxError."""
+        """Make the sinks' lanes known to the outbox; raises OutboxError.
+
+        A run is recorded with its `counts`, and then told by `self_metrics`.
+        """
         self.name = name
         self._outbox = outbox
         self._sinks = sinks
         self._stop = stop
+        self._self_metrics = self_metrics
+        self._counts = counts
         self._clock = clock
         self._delivery: Delivery | None = None
         outbox.configure(Lane(sink.lane, sink.family, sink.outbox_max_bytes) for sink in sinks)
@@ -108,6 +123,7 @@ class Job:
             report.failures.insert(0, str(error))
         self._deliver(report)
         self._record(report)
+        self._tell()
         return report
 
     def _report_damage(self, report: Report) -> None:
@@ -118,7 +134,9 @@ class Job:
     def _import(self, source: Source, report: Report, progress: Callable[[], None]) -> None:
         before = report.points
         for batches in self._committable(source, report, progress):
-            self._commit(batches, report)
+            newest = self._commit(batches, report)
+            if newest is not None:
+                report.note_newest(source.name, newest)
         logger.info("source done: source=%s points=%d", source.name, report.points - before)
 
     def _committable(self, source: Source, report: Report, progress: Callable[[], None]) -> Iterator[list[Batch]]:
@@ -143,16 +161,17 @@ class Job:
         if pending:
             yield pending
 
-    def _commit(self, batches: Sequence[Batch], report: Report) -> None:
-        """Keep the points of these batches that no other run has kept meanwhile, and move their cursors."""
+    def _commit(self, batches: Sequence[Batch], report: Report) -> float | None:
+        """Keep the points of these batches that no other run has kept meanwhile, and move their cursors.
+
+        Returns the newest point's time, None if there is no point.
+        """
         with self._outbox.transaction() as transaction:
             points = list(_unseen_points(batches, transaction))
             for sink in self._sinks:
                 transaction.add(sink.lane, sink.encode(points))
         report.points += len(points)
-        if points:
-            newest = max(point.timestamp for point in points)
-            report.newest = newest if report.newest is None else max(report.newest, newest)
+        return max((point.timestamp for point in points), default=None)
 
     def _deliver(self, report: Report, *, timeout_seconds: float = math.inf) -> None:
         if self._delivery is None:
@@ -162,12 +181,26 @@ class Job:
         report.failures.extend(failure for failure in failures if failure not in report.failures)
 
     def _record(self, report: Report) -> None:
-        run = Run(report.started, self._clock(), report.exit_code, report.points, report.newest, report.message)
+        requests = self._counts.take()
+        details = Details(
+            requests=requests.by_status,
+            rate_limit_remaining=requests.rate_limit_remaining,
+            failures=report.failures,
+            newest=report.newest_by_source,
+        )
+        now = self._clock()
+        run = Run(report.started, now, report.exit_code, report.points, report.newest, report.message, details)
         try:
             self._outbox.record_run(run)
         except OutboxError as error:
             logger.warning("run not recorded: %s", error)
             report.failures.append(str(error))
+
+    def _tell(self) -> None:
+        """Publish what the outbox tells of this run and those before it; the run does not fail for it."""
+        lanes = self._self_metrics.publish(self._outbox, self._sinks)
+        if self._delivery is not None and lanes:
+            self._delivery.deliver_now(lanes)
 
 
 def _unseen_points(batches: Sequence[Batch], transaction: Transaction) -> Iterator[Point]:

@@ -77,7 +77,7 @@ class MetricStore(MetricDatabase):
                 if fnmatchcase(name, pattern):
                     bounds = {"id": identity, "start": start, "end": end}
                     facts = connection.execute(_SUMMARY, bounds).fetchone()
-                    found.append(SeriesSummary(identity, name, _parse_labels(labels), *facts))
+                    found.append(SeriesSummary(identity, name, parse_labels(labels), *facts))
         return sorted((series for series in found if series.points), key=attrgetter("name", "labels"))
 
     def points(self, series: SeriesSummary, *, start: float = 0, end: float = MAX_TIMESTAMP) -> Iterator[Point]:
@@ -156,7 +156,8 @@ def labels_text(labels: Labels) -> str:
     return json.dumps({replaced(name): replaced(value) for name, value in sorted(labels)}, separators=(",", ":"))
 
 
-def _parse_labels(text: str) -> Labels:
+def parse_labels(text: str) -> Labels:
+    """Return the labels in a text that `labels_text` wrote."""
     return tuple(json.loads(text).items())
 
 

@@ -17,16 +17,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from importer import outbox_file
+from importer import outbox_file, run_history
 from importer.credentials import redact
 from importer.errors import OutboxFull, one_line
 from importer.outbox_lane import MAX_LANE_BYTES, Lane, Orphan, find_heirs
 from importer.outbox_salvage import BUSY_SECONDS
 from importer.outbox_view import LaneState, OutboxView, Reject, Run, Stored
 from importer.points import Payload
+from importer.run_history import KEPT_RUNS, Details
 
-KEPT_RUNS = 200
-"""How many runs `metrics-importer status` can look back on."""
 _SHRINK_PAGES = 500
 _FAMILY = "coalesce((SELECT family FROM lanes WHERE lanes.lane = {}), '')"
 
@@ -222,17 +221,10 @@ class Outbox(OutboxView):
             self._connection.execute("UPDATE lanes SET problem = ? WHERE lane = ?", (one_line(redact(problem)), lane))
 
     def record_run(self, run: Run) -> None:
-        """Add one run to the history, which keeps the last KEPT_RUNS and the last success."""
+        """Add one run to the totals and to the history, which keeps the last KEPT_RUNS and the last success."""
         with self._writing(durable=False):
-            self._connection.execute(
-                "INSERT INTO runs (started, ended, exit_code, points, newest, message) VALUES (?, ?, ?, ?, ?, ?)",
-                (run.started, run.ended, run.exit_code, run.points, run.newest, one_line(redact(run.message))),
-            )
-            self._connection.execute(
-                "DELETE FROM runs WHERE id <= (SELECT max(id) FROM runs) - ?"
-                " AND id IS NOT (SELECT max(id) FROM runs WHERE exit_code = 0)",
-                (KEPT_RUNS,),
-            )
+            max_bytes = {lane.name: lane.max_bytes for lane in self._configured.values()}
+            run_history.record(self._connection, run, max_bytes)
 
     def shrink(self) -> None:
         """Give the room of delivered payloads back to the file system.
@@ -323,4 +315,15 @@ def _json_list(values: Iterable[int] | Iterable[str]) -> str:
     return json.dumps(list(values))
 
 
-__all__ = ["KEPT_RUNS", "MAX_LANE_BYTES", "Lane", "LaneState", "Outbox", "Reject", "Run", "Stored", "Transaction"]
+__all__ = [
+    "KEPT_RUNS",
+    "MAX_LANE_BYTES",
+    "Details",
+    "Lane",
+    "LaneState",
+    "Outbox",
+    "Reject",
+    "Run",
+    "Stored",
+    "Transaction",
+]

@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from importer import outbox_salvage
+from importer import outbox_salvage, run_history
 from importer.errors import OutboxError, one_line
 from importer.outbox_salvage import BUSY_SECONDS
 from importer.stores import sync_directory
 
 logger = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 OLDEST_SCHEMA_VERSION = 1
 """Files since this version are brought up to date when they are opened."""
 APPLICATION_ID = 0x6D696F62
@@ -52,10 +52,7 @@ CREATE TABLE rejects (
     created REAL NOT NULL, rejected REAL NOT NULL, reason TEXT NOT NULL, data BLOB NOT NULL,
     replace_key TEXT NOT NULL DEFAULT '', family TEXT NOT NULL DEFAULT ''
 ) STRICT;
-CREATE TABLE runs (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, started REAL NOT NULL, ended REAL NOT NULL,
-    exit_code INTEGER NOT NULL, points INTEGER NOT NULL, newest REAL, message TEXT NOT NULL
-) STRICT;
+{run_history.SCHEMA}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
@@ -68,6 +65,7 @@ _MIGRATIONS = {
         "ALTER TABLE lanes ADD COLUMN retried INTEGER NOT NULL DEFAULT 0",
         "UPDATE rejects SET family = coalesce((SELECT family FROM lanes WHERE lanes.lane = rejects.lane), '')",
     ),
+    3: run_history.MIGRATION,
 }
 """What brings a file of each version to the next one."""
 

@@ -19,10 +19,11 @@ _SALVAGED_COLUMNS = {
     "lanes": "lane, family, retried",
     "payloads": "id, lane, format, replace_key, points, created, data",
     "rejects": "id, lane, format, points, created, rejected, reason, data, replace_key, family",
-    "runs": "id, started, ended, exit_code, points, newest, message",
+    "runs": "id, started, ended, exit_code, points, newest, message, details",
+    "figures": "name, value",
     "cursors": "name, position",
 }
-_LATER_COLUMNS = {"lanes": {"retried"}, "rejects": {"replace_key", "family"}}
+_LATER_COLUMNS = {"lanes": {"retried"}, "rejects": {"replace_key", "family"}, "runs": {"details"}}
 """Those that the first version did not have: of an old file they get their defaults."""
 _OWN_CURSORS = "name GLOB 'events/*'"
 """Those that tell of tables of a command's own: nobody can be asked again for what these hold."""
@@ -75,7 +76,7 @@ def salvage(damaged: Path, target: sqlite3.Connection) -> str:
     with contextlib.closing(_connect(readable)) as source:
         source.execute("PRAGMA writable_schema = ON")  # else SQLite reads nothing of a file that was cut off
         target.execute("BEGIN IMMEDIATE")
-        for table in ("payloads", "rejects", "runs"):
+        for table in ("payloads", "rejects", "runs", "figures"):
             counts[table], complete = _copy_rows(source, target, table)
             if table == "payloads" and complete and [(counts[table],)] == list(_Readable(source, _PAYLOADS_PROMISED)):
                 whole = True

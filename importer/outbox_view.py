@@ -9,8 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from importer import outbox_file
+from importer import outbox_file, run_history
 from importer.points import Payload
+from importer.run_history import Details, Run, Totals
+
+__all__ = ["Details", "LaneState", "OutboxView", "Reject", "Run", "Stored", "Totals"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +53,6 @@ class Reject:
     created: float
     rejected: float
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One cycle of a command, for `metrics-importer status`. Times are seconds since 1970 UTC."""
-
-    started: float
-    ended: float
-    exit_code: int
-    points: int
-    """Points that were imported, once each however many destinations they go to."""
-    newest: float | None
-    """The newest imported point's time; None if there was none."""
-    message: str
-    """What went wrong, in one line; empty if nothing did."""
 
 
 MAX_JOINED_BYTES = 8 * 2**20
@@ -128,9 +116,13 @@ class OutboxView:
 
     def runs(self) -> list[Run]:
         """Return the runs that are remembered, newest first."""
-        columns = "started, ended, exit_code, points, newest, message"
         with self._reading():
-            return [Run(*row) for row in self._connection.execute(f"SELECT {columns} FROM runs ORDER BY id DESC")]
+            return run_history.read_runs(self._connection)
+
+    def totals(self) -> Totals:
+        """Return what all runs came to since the outbox has been there."""
+        with self._reading():
+            return run_history.read_totals(self._connection)
 
     def oldest(self, lane: str) -> Stored | None:
         """Return the payload that is next in a lane, None if nothing waits."""

@@ -18,6 +18,7 @@ from urllib3.exceptions import MaxRetryError
 from importer import http_failure
 from importer.credentials import redact
 from importer.errors import one_line
+from importer.http_counts import PROCESS_COUNTS
 from importer.http_response import Response
 from importer.rate_limit import asked_pause
 
@@ -76,8 +77,10 @@ class Backoff:
             try:
                 response = send()
             except _CONNECTION_ERRORS as error:
+                PROCESS_COUNTS.unanswered()
                 self._after_error(where, error, pause_seconds, timeout)
                 continue
+            PROCESS_COUNTS.answered(urlsplit(where).netloc, response.status_code, response.headers)
             if response.status_code < 400:
                 return response
             self._after_answer(where, response, pause_seconds)

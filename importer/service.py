@@ -35,15 +35,23 @@ class Signals:
     fetched again by the next run.
 
     A child of a service is told to stop by its parent: it does not take SIGINT over, which a terminal sends to both.
+    `exit_code` is what a process that is ended so ends with.
     """
 
-    def __init__(self, *, exit_within_seconds: float = EXIT_WITHIN_SECONDS, is_child: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        exit_within_seconds: float = EXIT_WITHIN_SECONDS,
+        exit_code: ExitCode = ExitCode.OK,
+        is_child: bool = False,
+    ) -> None:
         self.stop = threading.Event()
         self.reload = threading.Event()
         self.wake = threading.Event()
         self._left = threading.Event()
         self._stop_noted = False
         self._exit_within_seconds = exit_within_seconds
+        self._exit_code = exit_code
         self._stop_signals = (signal.SIGTERM,) if is_child else _STOP_SIGNALS
 
     def __enter__(self) -> Self:
@@ -102,7 +110,7 @@ class Signals:
     def _end_if_stuck(self) -> None:
         if not self._left.wait(self._exit_within_seconds):
             logger.warning("ended while busy: seconds=%s", self._exit_within_seconds)
-            os._exit(ExitCode.OK)
+            os._exit(self._exit_code)
 
 
 class Notifier:

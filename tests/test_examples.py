@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from importer.cli.pp_files import FILES as PP_FILES
+from importer.cli.projects import PROJECTS
 from importer.collector.content import PATH_KEY
 from importer.collector.jobs_file import load_jobs
 from importer.collector.platform import read_platform
@@ -23,6 +25,7 @@ from importer.group_map import load_group_map
 from importer.http_client import HttpClients
 from importer.leexport.config import Configuration, ConfigurationReader
 from importer.metric_store import MetricStore
+from importer.self_metrics.settings import load_settings
 from importer.simulators.pingdom import TOKEN, PingdomSimulator, SimulatedCheck
 from importer.sinks.push_client import push_client
 from importer.sources.apteligent.config import load_account, load_app_zones
@@ -56,6 +59,7 @@ LOADERS: dict[str, Callable[[Path], object]] = {
     "stats-service/stats-service.ini": lambda path: read_settings(path, environ={}, make_directories=False),
     "stats-service/access.json.example": load_users,
     "pp-collector/cronjobs": lambda path: build_units(load_jobs(path), Layout(path)),
+    **{f"{project}/self-metrics.json": load_settings for project in PROJECTS},
 }
 
 
@@ -83,11 +87,20 @@ def load_object(path: Path) -> dict[str, object]:
     return content
 
 
+def load_credentials(path: Path) -> None:
+    """Read what a vendor wants to know, beside the file of a secret that its user has filled in."""
+    (credentials,) = (file for file in PP_FILES if file.name == "credentials.json")
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "pingdom.token").write_text(TOKEN)
+        credentials.check(Path(shutil.copy(path, folder)), path.parent)
+
+
+CREDENTIALS = ("ga", "ga-private-key", "ga-user", "gcloud", "pingdom", "pingdom-2.0", "piwik", "webtrends")
+
 LOADERS |= {
     "pp-collector/performanceplatform.json": load_platform,
     "pp-collector/token.json": load_object,
-    "pp-collector/credentials/ga.json": load_object,
-    "pp-collector/credentials/pingdom.json": load_object,
+    **{f"pp-collector/credentials/{name}.json": load_credentials for name in CREDENTIALS},
     "pp-collector/queries/pingdom.json": load_query,
     "pp-collector/queries/visits.json": load_query,
     "collectington/config.json": load_services,

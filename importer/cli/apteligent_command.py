@@ -7,11 +7,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from typing import NamedTuple
 
 from importer import logs
 from importer.cli.apteligent_plans import DailyPlan, GroupedPlan, LivePlan, ServicePlan
 from importer.cli.progress import Progress
-from importer.destinations import load_destinations
+from importer.destinations import load_all_destinations
 from importer.errors import ExitCode
 from importer.group_map import load_group_map
 from importer.http_client import HttpClient, RetryPolicy
@@ -22,6 +23,8 @@ from importer.outbox_view import OutboxView
 from importer.parallel import make_pool
 from importer.paths import Directories, find_directories
 from importer.rate_limit import RateLimit
+from importer.self_metrics.figures import Command
+from importer.self_metrics.publisher import SelfMetrics
 from importer.service import Notifier, Signals
 from importer.sinks.base import PointSink
 from importer.sources.apteligent import config
@@ -69,6 +72,14 @@ def run(
             return Service(lambda: command.running(outbox), signals, notifier=notifier).run()
 
 
+class Built(NamedTuple):
+    """What the configuration files make of a command."""
+
+    plan: Plan
+    sinks: list[PointSink]
+    metric_root: str
+
+
 class ApteligentCommand:
     """What a command line and the configuration files make of one of the four commands."""
 
@@ -92,8 +103,11 @@ class ApteligentCommand:
     @contextlib.contextmanager
     def running(self, outbox: Outbox) -> Iterator[Running]:
         """Read the configuration, and give the plan and job that it makes; raises ConfigError."""
-        with self._built(outbox.cursors) as (plan, sinks):
-            yield Running(plan, Job(self._name, outbox=outbox, sinks=sinks, stop=self._stop))
+        with self._built(outbox.cursors) as built:
+            command = Command(self._options.project, self._name)
+            told = SelfMetrics(command, self._directories.config, metric_root=built.metric_root)
+            job = Job(self._name, outbox=outbox, sinks=built.sinks, stop=self._stop, self_metrics=told)
+            yield Running(built.plan, job)
 
     def dry_run(self) -> ExitCode:
         """Print what one cycle would send, and return what the cycle would have ended with."""
@@ -102,18 +116,18 @@ class ApteligentCommand:
         if path.exists():
             with OutboxView.open(path) as view:
                 cursors = view.cursors()
-        with self._built(lambda: cursors) as (plan, sinks):
-            failures = preview(plan.once(), sinks, cursors, out=sys.stdout)
+        with self._built(lambda: cursors) as built:
+            failures = preview(built.plan.once(), built.sinks, cursors, out=sys.stdout)
         if failures:
             logger.error("%s: %s", self._name, failures)
         return ExitCode.FAILED if failures else ExitCode.OK
 
     @contextlib.contextmanager
-    def _built(self, cursors: Callable[[], Mapping[str, int]]) -> Iterator[tuple[Plan, list[PointSink]]]:
-        """Read the files that this command needs, and give its plan and sinks for as long as the block lasts."""
+    def _built(self, cursors: Callable[[], Mapping[str, int]]) -> Iterator[Built]:
+        """Read the files that this command needs, and give what they make for as long as the block lasts."""
         folder = self._directories.config
         account = config.load_account(folder / "apteligent.json")
-        sinks = load_destinations(folder / "graphite.json", state=self._directories.state)
+        sinks = load_all_destinations(folder, state=self._directories.state)
         blacklist = Blacklist(folder / "app.blacklist")
         client = HttpClient(
             account.url,
@@ -132,7 +146,7 @@ class ApteligentCommand:
                 width=self._options.threads,
                 stop=self._stop,
             )
-            yield self._plan(asked, cursors), sinks
+            yield Built(self._plan(asked, cursors), sinks, account.metric_root)
 
     def _plan(self, account: Account, cursors: Callable[[], Mapping[str, int]]) -> Plan:
         folder = self._directories.config

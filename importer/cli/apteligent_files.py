@@ -1,13 +1,14 @@
 """The configuration files of the Apteligent commands and of pingdom, for `metrics-importer check`."""
 
 import contextlib
+import json
 import tempfile
 from functools import partial
 from pathlib import Path
 
-from importer.cli.projects import Checked, ConfigFile, probes_of
+from importer.cli.projects import Checked, ConfigFile, DropIns, probes_of
 from importer.config import ObjectReader
-from importer.destinations import load_destinations
+from importer.destinations import DIRECTORY, FILE, SUFFIX, load_all_destinations, load_destinations
 from importer.errors import Problem
 from importer.group_map import load_group_map
 from importer.http_client import HttpClient, RetryPolicy
@@ -34,6 +35,20 @@ def _log_in(account: Account) -> str:
 
 def _destinations(path: Path, state: Path) -> Checked:
     return Checked(probes=probes_of(load_destinations(path, state=state)))
+
+
+def _all_destinations(path: Path, state: Path) -> Checked:
+    return Checked(probes=probes_of(load_all_destinations(path.parent, state=state)))
+
+
+def _describes_destinations(text: str) -> bool:
+    """Whether a text is an object that names a protocol, or a list of them."""
+    try:
+        content = json.loads(text)
+    except ValueError:
+        return False
+    described = content if isinstance(content, list) else [content]
+    return bool(described) and all(isinstance(each, dict) and "protocol" in each for each in described)
 
 
 def _app_zones(path: Path, state: Path) -> Checked:
@@ -66,9 +81,11 @@ def _list_checks(access: Access) -> str:
 
 _ALL = ("dailyjobs", "livestats", "groupedby", "servicestats")
 
+_DROP_INS = DropIns(DIRECTORY, SUFFIX, _destinations, _all_destinations, _describes_destinations)
+
 FILES = (
     ConfigFile("apteligent.json", _account, _ALL),
-    ConfigFile("graphite.json", _destinations, (*_ALL, "pingdom")),
+    ConfigFile(FILE, _destinations, (*_ALL, "pingdom"), drop_ins=_DROP_INS),
     ConfigFile("app_timezones.json", _app_zones, ("dailyjobs", "groupedby")),
     ConfigFile("carrier.map", _group_map, ("groupedby",)),
     ConfigFile("app.blacklist", _entries, _ALL),

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from importer.cli.projects import (
+    Check,
     Checked,
     ConfigFile,
+    DropIns,
     Project,
     add_project_option,
     chosen_projects,
@@ -26,7 +28,9 @@ _DESCRIPTION = """\
 Read configuration files and say what is wrong with them: those that are found, or the
 given ones, which are known by their names (graphite.json, or a temporary name that
 holds it, such as .graphite.json.abc123: for puppet's validate_cmd), that of leexportpy
-also by its sections [LE] and [Searches], that of stats-service by [app:main].
+also by its sections [LE] and [Searches], that of stats-service by [app:main]. A file in
+graphite.d, searches.d or services.d is known by its directory, and checked alone; what is
+found is checked together with them.
 
 Prints `ok FILE`, or on standard error a line for each mistake: FILE:LINE: key: what.
 Exit code: 0 no mistakes, 1 something did not answer (--online), 78 a mistake or nothing
@@ -40,8 +44,11 @@ _EXAMPLE = """\
 class _Target:
     """A file to be checked."""
 
-    file: ConfigFile
+    check: Check
     path: Path
+    """What the check is given, whether it is there or not."""
+    files: Sequence[Path]
+    """What is read, if there is no mistake."""
     finder: DirectoryFinder
 
 
@@ -92,15 +99,28 @@ def _given(paths: Sequence[Path], projects: Sequence[Project]) -> list[_Target]:
     known = [(file, project.finder()) for project in projects for file in project.config_files()]
     targets = []
     for path in paths:
-        text = _text(path)
-        fitting = [(file, finder) for file, finder in known if file.is_content(text)]
-        fitting = fitting or [(file, finder) for file, finder in known if file.name in path.name]
-        if not fitting:
+        fitting = _fitting(path, known)
+        if fitting is None:
             names = ", ".join(sorted({file.name for file, _ in known}))
             raise UsageError(f"{path}: not the name of a configuration file; known are: {names}")
-        file, finder = max(fitting, key=lambda fit: len(fit[0].name))
-        targets.append(_Target(file, path, finder))
+        check, finder = fitting
+        targets.append(_Target(check, path, [path], finder))
     return targets
+
+
+def _fitting(path: Path, known: Sequence[tuple[ConfigFile, DirectoryFinder]]) -> tuple[Check, DirectoryFinder] | None:
+    """Return how to check a file: by its directory if that is one for drop-ins, by its content, by its name."""
+    drop_ins = [(file.drop_ins, finder) for file, finder in known if file.drop_ins is not None]
+    text = _text(path)
+    for one, finder in drop_ins:
+        if path.absolute().parent.name == one.directory:
+            return one.check, finder
+    fitting = [(file, finder) for file, finder in known if file.is_content(text)]
+    fitting = fitting or [(file, finder) for file, finder in known if file.name in path.name]
+    if fitting:
+        file, finder = max(fitting, key=lambda fit: len(fit[0].name))
+        return file.check, finder
+    return next(((one.check, finder) for one, finder in drop_ins if one.is_content(text)), None)
 
 
 def _text(path: Path) -> str:
@@ -114,6 +134,7 @@ def _text(path: Path) -> str:
 def _found(projects: Sequence[Project], result: _Result) -> Iterator[_Target]:
     """Yield the files of each project that is configured; raises ConfigError when none is."""
     unconfigured: list[Problem] = []
+    checked: set[Path] = set()
     for project in projects:
         finder, files = project.finder(), project.config_files()
         try:
@@ -124,14 +145,32 @@ def _found(projects: Sequence[Project], result: _Result) -> Iterator[_Target]:
         finally:
             for warning in finder.warnings:
                 result.tell(f"warning: {warning}")
-        present = [file for file in files if os.path.lexists(directory / file.name)]
-        if not present:
+        targets = {file.name: _found_target(file, directory, finder) for file in files}
+        present = [target for target in targets.values() if target.files]
+        if not any(targets[file.name].files for file in files if not file.is_shared):
             unconfigured.append(_nothing_in(directory, project, files))
             continue
-        _tell_absent(project, directory, [file for file in files if file not in present], result)
-        yield from (_Target(file, directory / file.name, finder) for file in present)
+        _tell_absent(project, directory, [file for file in files if not targets[file.name].files], result)
+        yield from (target for target in present if target.path not in checked)
+        checked |= {target.path for target in present}
     if len(unconfigured) == len(projects):
         raise ConfigError(unconfigured)
+
+
+def _found_target(file: ConfigFile, directory: Path, finder: DirectoryFinder) -> _Target:
+    """Return what is to be checked of a file and its drop-ins; without files where there is none of them."""
+    path = directory / file.name
+    own = [path] if os.path.lexists(path) else []
+    drop_ins = _drop_ins_of(file.drop_ins, directory) if file.drop_ins else []
+    check = file.drop_ins.check_together if file.drop_ins and drop_ins else file.check
+    return _Target(check, path, [*own, *drop_ins], finder)
+
+
+def _drop_ins_of(drop_ins: DropIns, directory: Path) -> list[Path]:
+    try:
+        return drop_ins.files(directory)
+    except ConfigError:  # the check will say so, unless the whole directory is closed to us
+        return [directory / drop_ins.directory] if os.access(directory, os.X_OK) else []
 
 
 def _nothing_in(directory: Path, project: Project, files: Sequence[ConfigFile]) -> Problem:
@@ -157,12 +196,13 @@ def _tell_absent(project: Project, directory: Path, absent: Sequence[ConfigFile]
 def _check(target: _Target, result: _Result, *, online: bool) -> Checked:
     """Tell what is wrong with a file, and return what is left to be tried."""
     try:
-        checked = target.file.check(target.path, _state(target.finder, online=online))
+        checked = target.check(target.path, _state(target.finder, online=online))
     except ConfigError as error:
         for problem in error.problems:
             result.bad(problem, error.exit_code)
         return Checked()
-    result.good(f"ok {target.path}")
+    for path in target.files:
+        result.good(f"ok {path}")
     for warning in checked.warnings:
         result.tell(f"warning: {warning}")
     return checked

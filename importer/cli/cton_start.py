@@ -13,14 +13,17 @@ from importer.descriptors import raise_limit
 from importer.errors import ExitCode
 from importer.exporter import log_format
 from importer.exporter.base import Service
-from importer.exporter.config import Configuration, ServiceSettings, read_configuration
+from importer.exporter.config import Configuration, read_configuration
 from importer.exporter.engine import Engine
 from importer.exporter.loading import load_service
 from importer.exporter.once import print_once
 from importer.exporter.push import Push
+from importer.exporter.service_settings import ServiceSettings
 from importer.exporter.user_class.loading import extend_search_path
 from importer.outbox import Outbox
-from importer.paths import DirectoryFinder, service_places
+from importer.paths import DirectoryFinder, Kind, service_places
+from importer.self_metrics.figures import Command
+from importer.self_metrics.publisher import SelfMetrics
 from importer.service import Notifier, Signals
 
 logger = logging.getLogger(__name__)
@@ -36,10 +39,11 @@ def start(options: argparse.Namespace) -> ExitCode:
         _greet()
     finder = DirectoryFinder(PROJECT, service_places())
     read = partial(_read, options, finder)
-    with Signals() as signals, Push(lambda: _open_outbox(finder), stop=signals.stop) as push:
+    told = partial(_self_metrics, finder)
+    with Signals() as signals, Push(lambda: _open_outbox(finder), stop=signals.stop, self_metrics=told) as push:
         configuration = read()
         extend_search_path(options.config)
-        load = partial(load_service, path=options.config, stop=signals.stop)
+        load = partial(load_service, stop=signals.stop)
         if options.once:
             return _print_once(configuration, load, push, signals.stop)
         Engine(read, load, signals, push=push, notifier=Notifier()).run(configuration)
@@ -68,6 +72,10 @@ def _open_outbox(finder: DirectoryFinder) -> Outbox:
     for warning in finder.warnings:
         logger.warning("%s", warning)
     return Outbox(path)
+
+
+def _self_metrics(finder: DirectoryFinder) -> SelfMetrics:
+    return SelfMetrics(Command(PROJECT, NAME), finder.existing(Kind.CONFIG))
 
 
 def _print_once(

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from importer import logs
 from importer.cli.command import tell
@@ -21,8 +22,10 @@ from importer.leexport.engine import Engine
 from importer.leexport.once import dry_run, run_once
 from importer.leexport.plugin_output import output_to_log
 from importer.outbox import Outbox
-from importer.paths import DirectoryFinder, leexport_places
+from importer.paths import DirectoryFinder, Kind, leexport_places
 from importer.pid_file import AlreadyRunning
+from importer.self_metrics.figures import Command
+from importer.self_metrics.publisher import SelfMetrics
 from importer.service import Notifier, Signals
 from importer.sinks.push_client import push_client
 
@@ -49,9 +52,10 @@ def start(options: argparse.Namespace) -> ExitCode:
         loggers=_LOGGERS,
     )
     _log_complaints()
+    terminal = sys.stderr  # as it is before what is printed goes to the log
     with output_to_log():
         if options.once or options.dry_run:
-            return _run_once(options, finder)
+            return _run_once(options, finder, terminal)
         print("Trying to run the app...")
         print("Running in foreground, CTRL+C to exit the process.", flush=True)
         return _serve(_reader(options.config_file, finder), finder, ready=lambda: None)
@@ -104,20 +108,24 @@ def _serve(reader: ConfigurationReader, finder: DirectoryFinder, *, ready: Calla
             raise ConfigError(configuration.problems)
         _tell_problems(configuration)
         with Outbox(finder.state() / f"{NAME}.outbox") as outbox:
+            told = _self_metrics(finder)
             ready()
-            Engine(reader, configuration, outbox, signals, notifier=Notifier()).run()
+            Engine(reader, configuration, outbox, signals, notifier=Notifier(), self_metrics=told).run()
     return ExitCode.OK
 
 
-def _run_once(options: argparse.Namespace, finder: DirectoryFinder) -> ExitCode:
-    with Signals() as signals, Progress(NAME) as progress:
+def _run_once(options: argparse.Namespace, finder: DirectoryFinder, terminal: TextIO) -> ExitCode:
+    with Signals() as signals:
         configuration = _read(_reader(options.config_file, finder), finder)
         _tell_problems(configuration)
         if options.dry_run:
             failures = dry_run(configuration, stop=signals.stop, out=sys.stdout)
         else:
-            with Outbox(finder.state() / f"{NAME}.outbox") as outbox:
-                failures = run_once(configuration, outbox, stop=signals.stop, progress=progress)
+            shown = Progress(NAME, unit="searches", total=len(configuration.searches), out=terminal)
+            with Outbox(finder.state() / f"{NAME}.outbox") as outbox, shown as progress:
+                failures = run_once(
+                    configuration, outbox, stop=signals.stop, progress=progress, self_metrics=_self_metrics(finder)
+                )
     for failure in failures:
         tell(NAME, failure)
     codes = [ExitCode.FAILED] if failures else []
@@ -127,6 +135,10 @@ def _run_once(options: argparse.Namespace, finder: DirectoryFinder) -> ExitCode:
 
 def _reader(path: Path, finder: DirectoryFinder) -> ConfigurationReader:
     return ConfigurationReader(path, state=finder.state(), clients=HttpClients(push_client))
+
+
+def _self_metrics(finder: DirectoryFinder) -> SelfMetrics:
+    return SelfMetrics(Command(NAME, NAME), finder.existing(Kind.CONFIG))
 
 
 def _read(reader: ConfigurationReader, finder: DirectoryFinder) -> Configuration:

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 
 from importer.cli import apteligent_command
-from importer.cli.apteligent_command import ONCE_MAX_WAIT_SECONDS, ApteligentCommand
-from importer.destinations import load_destinations
+from importer.cli.apteligent_command import ONCE_MAX_WAIT_SECONDS, ApteligentCommand, Built
+from importer.destinations import load_all_destinations
 from importer.errors import ExitCode
 from importer.http_client import RetryPolicy
-from importer.loop import Plan
 from importer.parallel import make_pool
 from importer.points import MAX_TIMESTAMP
 from importer.schedule import ClockSchedule, Entry
-from importer.sinks.base import PointSink
 from importer.sources.apteligent.daily import DAY, LATEST, Days
 from importer.sources.base import Source
 from importer.sources.pingdom.api import PingdomApi
@@ -37,16 +35,17 @@ class PingdomCommand(ApteligentCommand):
     """What a command line, pingdom.json and graphite.json make of the command."""
 
     @contextlib.contextmanager
-    def _built(self, cursors: Callable[[], Mapping[str, int]]) -> Iterator[tuple[Plan, list[PointSink]]]:
+    def _built(self, cursors: Callable[[], Mapping[str, int]]) -> Iterator[Built]:
         folder = self._directories.config
         settings = load_settings(folder / "pingdom.json")
-        sinks = load_destinations(folder / "graphite.json", state=self._directories.state)
+        sinks = load_all_destinations(folder, state=self._directories.state)
         longest = ONCE_MAX_WAIT_SECONDS if self._is_once else SERVICE_MAX_WAIT_SECONDS
         api = PingdomApi(settings.access, retries=RetryPolicy(max_wait_seconds=longest), stop=self._stop)
         threads = self._options.threads
         with make_pool(threads, self._name, stop=self._stop) as pool, contextlib.closing(api):
             account = Account(api, settings.metric_root, pool, threads, self._stop)
-            yield PingdomPlan(account, window=None if self._days is None else window_of(self._days)), sinks
+            plan = PingdomPlan(account, window=None if self._days is None else window_of(self._days))
+            yield Built(plan, sinks, settings.metric_root)
 
 
 class PingdomPlan:

@@ -59,7 +59,7 @@ def run_logged(query: Any, options: argparse.Namespace) -> ExitCode:
         if is_disabled(query):
             return ExitCode.OK
         try:
-            with progress_shown(NAME, options):
+            with _progress_shown(options):
                 run_collector(query, options, finder)
         except ImporterError as error:
             for line in error.lines:
@@ -76,16 +76,18 @@ def is_disabled(query: Any) -> bool:
     return True
 
 
+def shows_progress(options: argparse.Namespace) -> bool:
+    """Return whether there is to be progress on a terminal: unless it shows the log, or what would be sent."""
+    return not (options.console_logging or options.dry_run)
+
+
 @contextmanager
-def progress_shown(name: str, options: argparse.Namespace) -> Iterator[None]:
-    """Count the vendor's answers on a terminal while the block lasts, unless it shows the log."""
+def _progress_shown(options: argparse.Namespace) -> Iterator[None]:
+    """Count the vendor's answers on a terminal while the block lasts."""
     from importer.cli.progress import Progress  # on use, as above
     from importer.collector.vendor import counting_answers
 
-    if options.console_logging or options.dry_run:
-        yield
-        return
-    with Progress(name) as progress, counting_answers(progress):
+    with Progress(NAME, is_wanted=shows_progress(options)) as progress, counting_answers(progress):
         yield
 
 

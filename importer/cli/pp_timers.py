@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,11 +60,13 @@ def _user(text: str) -> str:
 
 def _run(options: argparse.Namespace) -> ExitCode:
     from importer.collector.jobs_file import are_disabled, jobs_of_this_host, load_jobs  # on use, for --help
-    from importer.collector.timers import Layout, apply_changes, build_units, find_changes
+    from importer.collector.timers import Layout, apply_changes, build_units, find_changes, other_users
 
     layout = Layout(options.jobs, app=options.app, user=options.user or "", is_disabled=are_disabled())
     units = build_units(list(jobs_of_this_host(load_jobs(options.jobs))), layout)
     changes = find_changes(units, options.output, layout)
+    for warning in other_users(changes, layout):
+        print(f"{options.parser.prog}: warning: {warning}", file=sys.stderr)
     if options.dry_run:
         _show(changes)
         return ExitCode.OK

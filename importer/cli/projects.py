@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from importer.drop_ins import drop_in_files
 from importer.errors import Problem, UsageError
 from importer.paths import DirectoryFinder, Places, apteligent_places, leexport_places, service_places
 
@@ -38,17 +39,57 @@ def _probe(sink: "Sink") -> str:
         return sink.check()
 
 
+Check = Callable[[Path, Path], Checked]
+"""Reads the file at the first path; the second is the state directory. Raises ConfigError."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropIns:
+    """The directory whose files add to a configuration file."""
+
+    directory: str
+    """Its name; it lies beside the file."""
+    suffix: str
+    """How the names of its files end."""
+    check: Check
+    """Reads one of its files, without the others."""
+    check_together: Check
+    """Reads the configuration file with all of them; the file itself may be missing if it can."""
+    is_content: Callable[[str], bool] = lambda _text: False
+    """Whether a text is such a file's, whatever its name and directory."""
+
+    def files(self, directory: Path) -> list[Path]:
+        """Return its files, by name, where it lies in this directory; raises ConfigError if it cannot be read."""
+        return drop_in_files(directory / self.directory, self.suffix)
+
+
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
     """A configuration file of a project, known by its name."""
 
     name: str
-    check: Callable[[Path, Path], Checked]
-    """Reads the file at the first path; the second is the state directory. Raises ConfigError."""
+    check: Check
+    """Reads the file, without its drop-ins."""
     commands: tuple[str, ...] = ()
     """Those that cannot run without it."""
     is_content: Callable[[str], bool] = lambda _text: False
     """Whether a text is such a file's, whatever its name."""
+    drop_ins: DropIns | None = None
+    is_shared: bool = False
+    """Whether all projects have such a file; by itself it does not make one of them configured."""
+
+
+def _check_self_metrics(path: Path, _state: Path) -> Checked:
+    from importer.self_metrics.settings import read_settings  # on use, like the files of a project
+
+    directory = read_settings(path).textfile
+    if directory is None or directory.is_dir():
+        return Checked()
+    return Checked((Problem(path, f"{directory} is not a directory yet", key="textfile"),))
+
+
+_SELF_METRICS = ConfigFile("self-metrics.json", _check_self_metrics, is_shared=True)
+"""The same for every project: see `importer.self_metrics`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +113,7 @@ class Project:
         """Return the configuration files that the project knows."""
         module_name, _, name = self.files.partition(":")
         files: Sequence[ConfigFile] = getattr(import_module(module_name), name)
-        return files
+        return [*files, _SELF_METRICS]
 
 
 _APTELIGENT = Project(
@@ -96,6 +137,9 @@ _PP_COLLECTOR = Project("pp-collector", ("pp-collector",), "importer.cli.pp_file
 
 PROJECTS = {project.name: project for project in (_APTELIGENT, _LEEXPORT, _CTON, _PP_COLLECTOR, _STATS_SERVICE)}
 """Every project by its usual name."""
+
+REPLAY = "replay"
+"""A sub-command of metrics-importer that keeps an outbox in the state directory whose store it reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +188,8 @@ def find_state(projects: Sequence[Project]) -> StateFiles:
         finder = project.finder()
         directory = finder.existing_state()
         if directory is not None:
-            found.outboxes += _outboxes(project, directory)
+            known = {outbox.path for outbox in found.outboxes}  # projects may share a directory, and so a replay
+            found.outboxes += [outbox for outbox in _outboxes(project, directory) if outbox.path not in known]
             if directory not in found.directories:
                 found.directories.append(directory)
         found.warnings += [warning for warning in finder.warnings if warning not in found.warnings]
@@ -165,7 +210,7 @@ def find_outboxes(options: argparse.Namespace) -> list[OutboxFile]:
 
 
 def _outboxes(project: Project, directory: Path) -> Iterator[OutboxFile]:
-    for command in project.commands:
+    for command in (*project.commands, REPLAY):
         path = directory / f"{command}.outbox"
         if path.exists():
             yield OutboxFile(project.name, command, path)

@@ -67,12 +67,13 @@ def _recollect(options: argparse.Namespace) -> ExitCode:
 
 def _is_collected(recollection: "Recollection", options: argparse.Namespace, finder: "DirectoryFinder") -> bool:
     """Collect one query; what goes wrong is told, and costs the others nothing."""
-    from importer.cli.pp_collector import progress_shown  # on use, as above
+    from importer.cli.pp_collector import shows_progress  # on use, as above
+    from importer.cli.progress import Progress
 
     source = recollection.query.source
     try:
-        with progress_shown(NAME, options):
-            records = recollection.run(options, finder)
+        with Progress(NAME, unit="periods", is_wanted=shows_progress(options)) as progress:
+            records = recollection.run(options, finder, reached=progress.reach)
     except ImporterError as error:
         for line in error.lines:
             logger.error("%s: %s", source, line, exc_info=error.__cause__ or error)

@@ -14,8 +14,10 @@ from importer.collector.platform import Platform
 from importer.collector.run_outlet import Committing, RunOutlet, configure
 from importer.delivery import Delivery
 from importer.errors import ExitCode, ImporterError, SinkRefused, one_line
+from importer.http_counts import PROCESS_COUNTS
 from importer.lane import LaneReport
-from importer.outbox import Outbox, Run
+from importer.outbox import Details, Outbox, Run
+from importer.self_metrics.publisher import OFF, SelfMetrics
 
 _REJECTS_SHOWN = "see 'metrics-importer outbox list'"
 
@@ -53,9 +55,10 @@ class Outcome:
 class Collections:
     """Collects into one data set, with one connection to each destination for as long as the `with` block lasts."""
 
-    def __init__(self, platform: Platform, outbox: Outbox) -> None:
+    def __init__(self, platform: Platform, outbox: Outbox, *, self_metrics: SelfMetrics = OFF) -> None:
         self._platform = platform
         self._outbox = outbox
+        self._self_metrics = self_metrics
         self._damage = (f"{outbox.path}: {outbox.damage}",) if outbox.damage else ()
         self._stack = ExitStack()
 
@@ -95,7 +98,8 @@ class Collections:
         damage, self._damage = self._damage, ()
         set_aside = _outcome([report for report in earlier if report not in refused]).set_aside
         outcome = Outcome(outlet.records, later.undelivered, (*damage, *set_aside, *later.set_aside))
-        self._record(started, outlet.records, next(iter(outcome.failures), ""))
+        published = self._record(started, outlet.records, *outcome.failures)
+        self._delivery.deliver_now(published)  # what is published is of this run, which does not fail for it
         return outcome
 
     def _deliver_kept(self) -> list[LaneReport]:
@@ -112,10 +116,17 @@ class Collections:
             raise
         outlet.commit(committing)
 
-    def _record(self, started: float, points: int, failure: str) -> None:
-        code = ExitCode.FAILED if failure else ExitCode.OK
+    def _record(self, started: float, points: int, *failures: str) -> list[str]:
+        """Remember what a collection came to, and return the lanes in which points wait that tell of it."""
+        code = ExitCode.FAILED if failures else ExitCode.OK
+        requests = PROCESS_COUNTS.take()
+        details = Details(
+            requests=requests.by_status, rate_limit_remaining=requests.rate_limit_remaining, failures=failures
+        )
+        run = Run(started, time.time(), code, points, None, next(iter(failures), ""), details)
         with contextlib.suppress(ImporterError):  # for the status alone: what counts is in the outbox or has been told
-            self._outbox.record_run(Run(started, time.time(), code, points, None, failure))
+            self._outbox.record_run(run)
+        return self._self_metrics.publish(self._outbox, self._platform.stores)
 
 
 def _outcome(reports: Sequence[LaneReport]) -> Outcome:

@@ -70,9 +70,16 @@ class Recollection:
         self._empties = empties or query.options.get(EMPTIES) is True
         self._key = key
 
-    def run(self, files: argparse.Namespace, finder: DirectoryFinder) -> int:
+    def run(
+        self,
+        files: argparse.Namespace,
+        finder: DirectoryFinder,
+        *,
+        reached: Callable[[int, int], None] = lambda _done, _all: None,
+    ) -> int:
         """Collect what is not done yet, and return how many records that brought.
 
+        `reached` is told after each period how many are done, and how many there are.
         A request that is set aside ends nothing: what comes after it goes on. Raises CollectionFailed unless
         everything was accepted, ConfigError for wrong contents, and what collectors raise.
         """
@@ -85,7 +92,8 @@ class Recollection:
                     ask(span, empties=self._empties and number == 0)
             return 0
         with Outbox(state / OUTBOX_NAME) as outbox, Collections(platform, outbox) as collections:
-            return _Progress(self._cursor(platform), outbox).collect(self.spans, collections, ask, self._empties)
+            progress = _Progress(self._cursor(platform), outbox, reached)
+            return progress.collect(self.spans, collections, ask, self._empties)
 
     def _cursor(self, platform: Platform) -> str:
         """Return what names this back-fill: what is asked for, for whom, since when."""
@@ -98,8 +106,9 @@ class Recollection:
 class _Progress:
     """How far one back-fill has come, kept in the outbox."""
 
-    def __init__(self, cursor: str, outbox: Outbox) -> None:
+    def __init__(self, cursor: str, outbox: Outbox, reached: Callable[[int, int], None]) -> None:
         self._cursor = cursor
+        self._reached = reached
         self._emptied = f"{cursor}/emptied"
         self._outbox = outbox
         with outbox.transaction() as transaction:
@@ -110,12 +119,14 @@ class _Progress:
         """Collect the spans that are left, and return how many records they brought; raises as `Recollection.run`."""
         left = [span for span in spans if self._done is None or span.position > self._done]
         outcomes: list[Outcome] = []
+        self._reached(len(spans) - len(left), len(spans))
         for span in left:
             is_emptying = empties and not self._is_emptied
             mark = partial(self._mark, span.position, is_emptying)
             outcomes.append(collections.collect(partial(ask, span, empties=is_emptying), mark))
             if outcomes[-1].undelivered:
                 break
+            self._reached(len(spans) - len(left) + len(outcomes), len(spans))
         if not left:  # all that may be missing is the delivery of the last one
             outcomes.append(collections.deliver_kept())
         if not outcomes[-1].undelivered:

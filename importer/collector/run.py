@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from importer.collector.arguments import NAME
 from importer.collector.collection import CollectionFailed, Collections
 from importer.collector.content import PATH_KEY, query_file, reader_of
 from importer.collector.dry_run import DryRunOutlet
@@ -16,7 +17,9 @@ from importer.collector.outlet import outlet_in_force
 from importer.collector.platform import Platform, read_platform
 from importer.errors import ImporterError
 from importer.outbox import Outbox
-from importer.paths import DirectoryFinder
+from importer.paths import DirectoryFinder, Kind
+from importer.self_metrics.figures import Command
+from importer.self_metrics.publisher import SelfMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +70,8 @@ def run_collector(query: Query, files: argparse.Namespace, finder: DirectoryFind
         with outlet_in_force(DryRunOutlet(platform)):
             collect()
         return 0
-    with Outbox(state / OUTBOX_NAME) as outbox, Collections(platform, outbox) as collections:
+    told = SelfMetrics(Command(finder.project, NAME), finder.existing(Kind.CONFIG))
+    with Outbox(state / OUTBOX_NAME) as outbox, Collections(platform, outbox, self_metrics=told) as collections:
         outcome = collections.collect(collect)
     if outcome.failures:
         raise CollectionFailed(outcome.failures)

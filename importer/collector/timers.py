@@ -25,6 +25,7 @@ RANDOM_DELAY_SECONDS = 30
 
 _TEMPLATE = "pp-collector"
 _DROP_IN = "job.conf"
+_PACKAGED = "the packaged user"
 _INSTANCE = re.compile(r"[A-Za-z0-9:_.-]{1,200}")
 """What may stand after the `@` of a unit's name without being escaped."""
 
@@ -159,6 +160,25 @@ def find_changes(units: Mapping[str, str], directory: Path, layout: Layout) -> C
         written={path: text for path, text in wanted.items() if present.get(path) != text.encode()},
         removed=[path for path, text in present.items() if text.startswith(marker) and path not in wanted],
     )
+
+
+def other_users(changes: Changes, layout: Layout) -> list[str]:
+    """Return a warning for each service of the directory that has run as another user than the jobs will, by name.
+
+    All of them keep what they have not delivered in one directory, which belongs to one user.
+    """
+    return [
+        f"{path.parent.name.removesuffix('.d')} runs as {user or _PACKAGED}, the jobs of {layout.jobs} as "
+        f"{layout.user or _PACKAGED}: they share /var/lib/{_TEMPLATE}, which belongs to one user"
+        for path in _present(changes.directory)
+        if path.name == _DROP_IN and path not in changes.removed and (user := _user_of(path)) != layout.user
+    ]
+
+
+def _user_of(path: Path) -> str:
+    """Return the user that a drop-in names, empty for none."""
+    named: list[bytes] = re.findall(rb"^User=([^\n]*)", _content(path), re.MULTILINE)
+    return named[-1].decode(errors="replace").strip() if named else ""
 
 
 def _present(directory: Path) -> list[Path]:

@@ -8,7 +8,9 @@ from typing import Self
 
 from importer.errors import ExitCode, OutboxError
 from importer.events import archive
-from importer.outbox import Outbox, Run
+from importer.http_counts import PROCESS_COUNTS
+from importer.outbox import Details, Outbox, Run
+from importer.self_metrics.publisher import OFF, SelfMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +21,11 @@ RECORD_SECONDS = 60.0
 class History:
     """Counts until its block is left."""
 
-    def __init__(self, outbox: Outbox, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, outbox: Outbox, *, self_metrics: SelfMetrics = OFF, clock: Callable[[], float] = time.time
+    ) -> None:
         self._outbox = outbox
+        self._self_metrics = self_metrics
         self._clock = clock
         self._began = clock()
         self._events = 0
@@ -56,7 +61,10 @@ class History:
         now = self._clock()
         if self._events:
             try:
-                self._outbox.record_run(Run(self._began, now, ExitCode.OK, self._events, now, ""))
+                requests = PROCESS_COUNTS.take()
+                details = Details(requests=requests.by_status)
+                self._outbox.record_run(Run(self._began, now, ExitCode.OK, self._events, now, "", details))
             except OutboxError as error:
                 logger.warning("run not recorded: %s", error)
+        self._self_metrics.publish(self._outbox, ())
         self._began, self._events = now, 0

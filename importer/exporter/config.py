@@ -1,60 +1,27 @@
-"""config.json of cton: which services there are, how often each is polled, and where it is shown.
+"""config.json of cton, and services.d: which services there are, how often each is polled, and where it is shown.
 
 What a class-based service has to hold is what Collectington has always checked (`plain_config`); any other key is the
 class's own. No class is imported here: a file may hold services that nobody asks for.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
-from typing import cast
 
 from importer.config import ObjectReader
 from importer.destinations import read_destinations
 from importer.errors import ConfigError, Problem
-from importer.exporter.exposition.place import Place, overlap
-from importer.exporter.exposition.web_config import WebConfig, read_web_config
-from importer.exporter.json_api.config import read_json_service
-from importer.exporter.json_api.request_config import DEFAULT_TIMEOUT_SECONDS, MAX_TIMEOUT_SECONDS
+from importer.exporter.exposition.place import overlap
 from importer.exporter.plain_config import problems_of
+from importer.exporter.service_files import load_service_file, with_drop_ins
+from importer.exporter.service_settings import UNKNOWN, ServiceSettings, read_service
 from importer.sinks.base import PointSink
-from importer.stores import file_stamp, load_json
+from importer.stores import load_json
 
 DEFAULT_LOG_LEVEL = "INFO"
 
-_UNKNOWN = "is not known, and passed over"
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceSettings:
-    """What the file says of a service, beside what only its kind asks for."""
-
-    name: str
-    entry: Mapping[str, object]
-    """As the file has it."""
-    interval_seconds: float
-    """From the end of a poll to the next one."""
-    timeout_seconds: float
-    """Of one exchange with the vendor, where a class makes it."""
-    address: str | None
-    """What the port is opened on; None for all addresses."""
-    port: int
-    """0 where nothing is shown."""
-    web: WebConfig | None
-    definition: object
-    """What decides whether a service that runs is still the one that the file describes."""
-
-    @property
-    def is_class(self) -> bool:
-        """Return whether a user's class makes the figures."""
-        return "service_class" in self.entry
-
-    @property
-    def place(self) -> Place:
-        """Return where the service is shown."""
-        return self.address, self.port
+_ANYTHING = {"api_call_intervals": 60}
+"""What stands in for config.json where that is of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +38,74 @@ class Configuration:
 
 
 def read_configuration(
-    path: Path, names: Sequence[str] | None, *, state: Callable[[], Path], is_shown: bool = True
+    path: Path,
+    names: Sequence[str] | None,
+    *,
+    state: Callable[[], Path],
+    is_shown: bool = True,
+    alone: bool = False,
 ) -> Configuration:
-    """Return what the file says of the services with these names; None: of all.
+    """Return what the file, with services.d beside it, says of the services with these names; None: of all.
 
     `state` gives the directory of the outbox, and is called where there are destinations. `is_shown` is whether
-    services need ports. Raises ConfigError with every mistake.
+    services need ports; `alone` leaves services.d out, if the file itself has a service. Raises ConfigError with every
+    mistake.
     """
     content = load_json(path)
-    problems = [Problem(path, what, key=key) for key, what in problems_of(content)]
+    files: Mapping[str, Path] = {}
+    if not (alone and isinstance(content, dict) and content.get("services")):
+        content, files = with_drop_ins(path, content)
+    return _read(path, content, files, names, state=state, is_shown=is_shown)
+
+
+def check_service_file(path: Path) -> tuple[Problem, ...]:
+    """Return what there is to warn of in a file of services.d, without the others; raises ConfigError.
+
+    What is the same for all services is taken from config.json beside the directory, if that is there and in order.
+    """
+    config = path.absolute().parent.parent / "config.json"
+    services = load_service_file(path)
+    top = _top_keys(config)
+    content = {**(top or _ANYTHING), "services": services}
+    files = dict.fromkeys(services, path)
+    found = _read(config, content, files, None, state=Path, is_shown=top is not None)
+    return tuple(warning for warning in found.warnings if warning.file == path)
+
+
+def _top_keys(config: Path) -> dict[str, object] | None:
+    """Return what a configuration file says of all services; None where it is missing or wrong."""
+    try:
+        content = load_json(config)
+    except ConfigError:
+        return None
+    if not isinstance(content, dict):
+        return None
+    top = {key: value for key, value in content.items() if key not in ("services", "destinations")}
+    is_wrong = any(problems_of({**top, "services": {"any": {"metrics": []}}}))
+    return None if is_wrong else top
+
+
+def _read(
+    path: Path,
+    content: object,
+    files: Mapping[str, Path],
+    names: Sequence[str] | None,
+    *,
+    state: Callable[[], Path],
+    is_shown: bool,
+) -> Configuration:
+    """Return what content says; `files` are where services stand that are not in the file at path."""
+    problems = [_placed(path, files, key, what) for key, what in problems_of(content)]
     if problems:
         raise ConfigError(problems)
     top = ObjectReader(path, content, problems=problems)
     warnings: list[Problem] = []
-    services = [_read_service(name, top, warnings) for name in _wanted(path, top.child("services"), names)]
+    services = [
+        read_service(name, top, _keys_of(name, top, files), warnings)
+        for name in _wanted(path, top.child("services"), names)
+    ]
     if is_shown:
-        problems += _port_problems(path, services)
+        problems += _port_problems(services)
     destinations = top.value("destinations")
     sinks = (
         []
@@ -96,8 +115,25 @@ def read_configuration(
     if problems:
         raise ConfigError(problems)
     log_level = top.text("log_level", DEFAULT_LOG_LEVEL)
-    warnings += top.unknown(_UNKNOWN)
+    warnings += top.unknown(UNKNOWN)
     return Configuration(path, log_level, tuple(services), tuple(sinks), tuple(warnings))
+
+
+def _placed(path: Path, files: Mapping[str, Path], key: str, what: str) -> Problem:
+    """Return a mistake with the file that it is in, and its key there."""
+    own = key.removeprefix("services.")
+    for name, file in files.items():
+        if own != key and (own == name or own.startswith(f"{name}.")):
+            return Problem(file, what, key=own)
+    return Problem(path, what, key=key)
+
+
+def _keys_of(name: str, top: ObjectReader, files: Mapping[str, Path]) -> ObjectReader:
+    """Return a reader of a service where it stands."""
+    services = top.child("services")
+    if name not in files:
+        return services.child(name)
+    return ObjectReader(files[name], services.value(name), where=f"{name}.", problems=top.problems)
 
 
 def _wanted(path: Path, services: ObjectReader, names: Sequence[str] | None) -> list[str]:
@@ -115,89 +151,19 @@ def _wanted(path: Path, services: ObjectReader, names: Sequence[str] | None) -> 
     return wanted
 
 
-def _read_service(name: str, top: ObjectReader, warnings: list[Problem]) -> ServiceSettings:
-    keys = top.child("services").child(name)
-    web = keys if keys.value("web") is not None else top
-    entry = cast("Mapping[str, object]", top.child("services").value(name))
-    settings = ServiceSettings(
-        name,
-        entry,
-        interval_seconds=_seconds(keys, "api_call_intervals", _seconds(top, "api_call_intervals", math.inf)),
-        timeout_seconds=_timeout(keys) if "service_class" in entry else DEFAULT_TIMEOUT_SECONDS,
-        address=_address(keys, _address(top, None)),
-        port=_port(keys, _port(top, 0)),
-        web=read_web_config(web.child("web")),
-        definition=(entry, [file_stamp(path) for path in _secret_files(top.file.parent, entry)]),
-    )
-    if settings.is_class:
-        warnings += _label_warnings(top.file, settings)
-    else:
-        read_json_service(keys, name=name)  # for the mistakes
-        warnings += keys.unknown(_UNKNOWN)
-    return settings
-
-
-def _secret_files(folder: Path, entry: Mapping[str, object]) -> Iterator[Path]:
-    """Yield the files that an entry names for secrets: one that changes makes another service of it."""
-    for key, value in entry.items():
-        if isinstance(value, dict):
-            yield from _secret_files(
-                folder, {f"{name}_file": each for name, each in value.items()} if key == "header_files" else value
-            )
-        elif isinstance(value, str) and key == "secret_file_path":
-            yield Path(value)
-        elif isinstance(value, str) and key.endswith("_file"):
-            yield folder / value
-
-
-def _seconds(keys: ObjectReader, key: str, default: float) -> float:
-    seconds = keys.number(key, default)
-    if seconds <= 0:
-        keys.problem(key, "must be above 0")
-    return seconds
-
-
-def _timeout(keys: ObjectReader) -> float:
-    seconds = _seconds(keys, "timeout", DEFAULT_TIMEOUT_SECONDS)
-    if seconds > MAX_TIMEOUT_SECONDS:
-        keys.problem("timeout", f"{seconds:g} seconds are more than {MAX_TIMEOUT_SECONDS}")
-    return seconds
-
-
-def _port(keys: ObjectReader, default: int) -> int:
-    return keys.integer("port", default, minimum=1, maximum=65535)
-
-
-def _address(keys: ObjectReader, default: str | None) -> str | None:
-    address = keys.text("address", default)
-    try:
-        return address if address is None else str(ip_address(address))
-    except ValueError:
-        keys.problem("address", f"{address!r:.80} is not an address to listen on, such as 127.0.0.1, 0.0.0.0 or ::")
-        return default
-
-
-def _port_problems(path: Path, services: Sequence[ServiceSettings]) -> Iterator[Problem]:
+def _port_problems(services: Sequence[ServiceSettings]) -> Iterator[Problem]:
     """Yield what is wrong with the ports of services that are to be shown together."""
     for index, service in enumerate(services):
         if not service.port:
-            yield Problem(path, "is missing; a number from 1 to 65535 is expected", key=f"services.{service.name}.port")
+            yield Problem(service.file, "is missing; a number from 1 to 65535 is expected", key=f"{service.where}port")
             continue
         other = next((each for each in services[:index] if overlap(each.place, service.place)), None)
         if other is not None:
-            what = f"{service.port} is the port of services.{other.name}, too; give each its own"
-            yield Problem(path, what, key=f"services.{service.name}.port")
+            what = f"{service.port} is the port of {_named_from(service, other)}, too; give each its own"
+            yield Problem(service.file, what, key=f"{service.where}port")
 
 
-def _label_warnings(path: Path, service: ServiceSettings) -> Iterator[Problem]:
-    named = _names(service.entry.get("prometheus_metrics_mapping"))
-    labels = service.entry.get("prometheus_metric_labels")
-    for metric in labels if isinstance(labels, dict) else ():
-        if metric not in named:
-            what = f"{metric} is not in prometheus_metrics_mapping; its labels are of no use"
-            yield Problem(path, what, key=f"services.{service.name}.prometheus_metric_labels")
-
-
-def _names(mapping: object) -> set[object]:
-    """Return the names of all metrics of a mapping that `problems_of` has looked at."""
-    return {name for names in mapping.values() for name in names} if isinstance(mapping, dict) else set()
+def _named_from(service: ServiceSettings, other: ServiceSettings) -> str:
+    """Return what another service is called in a message about one."""
+    name = other.where.rstrip(".")
+    return name if other.file == service.file else f"{name} in {other.file}"

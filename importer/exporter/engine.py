@@ -9,13 +9,14 @@ from functools import partial
 
 from importer.errors import ImporterError
 from importer.exporter.base import Outcome, Service
-from importer.exporter.config import Configuration, ServiceSettings
+from importer.exporter.config import Configuration
 from importer.exporter.exposition.page import Page
 from importer.exporter.exposition.ports import Exhibit, Ports
 from importer.exporter.exposition.scrape_server import ScrapeServer
 from importer.exporter.family import Family
 from importer.exporter.poller import Poller
 from importer.exporter.push import Push
+from importer.exporter.service_settings import ServiceSettings
 from importer.exporter.vitals import Vitals, build_info
 from importer.service import Notifier, Signals
 

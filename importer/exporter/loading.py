@@ -1,18 +1,17 @@
 """From a service's settings to the service: a user's class, or one made of configuration alone."""
 
 import threading
-from pathlib import Path
 
 from importer.config import ObjectReader
 from importer.errors import ConfigError
 from importer.exporter.base import Service
-from importer.exporter.config import ServiceSettings
 from importer.exporter.json_api.config import read_json_service
+from importer.exporter.service_settings import ServiceSettings
 from importer.exporter.user_class.service import load_class_service
 
 
-def load_service(settings: ServiceSettings, *, path: Path, stop: threading.Event) -> Service:
-    """Return a new service; `path` is the configuration's, and `stop` ends what it waits for.
+def load_service(settings: ServiceSettings, *, stop: threading.Event) -> Service:
+    """Return a new service; `stop` ends what it waits for.
 
     Raises ConfigError for a module, a class or a secret that is not there, and ImporterError where a class fails.
     """
@@ -24,7 +23,7 @@ def load_service(settings: ServiceSettings, *, path: Path, stop: threading.Event
             interval_seconds=settings.interval_seconds,
             stop=stop,
         )
-    keys = ObjectReader(path, settings.entry, where=f"services.{settings.name}.")
+    keys = ObjectReader(settings.file, settings.entry, where=settings.where)
     service = read_json_service(keys, name=settings.name, stop=stop)
     if service is None:
         raise ConfigError(keys.problems)

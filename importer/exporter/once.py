@@ -8,12 +8,13 @@ from typing import TextIO
 
 from importer.errors import ExitCode
 from importer.exporter.base import Service
-from importer.exporter.config import Configuration, ServiceSettings
+from importer.exporter.config import Configuration
 from importer.exporter.exposition.merged import merged
 from importer.exporter.exposition.text import text
 from importer.exporter.family import Family
 from importer.exporter.poller import FaultLog, poll_once
 from importer.exporter.push import Push
+from importer.exporter.service_settings import ServiceSettings
 from importer.exporter.vitals import Vitals, build_info
 from importer.parallel import make_pool, map_ordered
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from importer.exporter.log_format import setup_logging
+from importer.exporter.service_files import with_drop_ins
 
 DECODER = JSONDecoder()
 LOGGER = setup_logging()
@@ -27,13 +28,15 @@ Mistake = tuple[str, str]
 
 
 def get_config(path: str | Path) -> dict[str, Any]:
-    """Return what the file says, which is without mistakes.
+    """Return what the file says, with the services of services.d beside it; there is no mistake in that.
 
-    Raises OSError, what `parse` raises, and ValueError.
+    Raises OSError, what `parse` raises, ValueError, and ConfigError for files of services.d.
     """
-    config: dict[str, Any] = parse(Path(path).read_text(encoding="utf-8-sig"))
+    config: Any = parse(Path(path).read_text(encoding="utf-8-sig"))
+    config, _files = with_drop_ins(Path(path), config)
     validate(config)
-    return config
+    checked: dict[str, Any] = config
+    return checked
 
 
 def parse(config: str) -> Any:

@@ -17,6 +17,7 @@ from importer.exporter.vitals import Vitals
 from importer.lane import LaneReport, configure
 from importer.outbox import Outbox
 from importer.points import Point
+from importer.self_metrics.publisher import OFF, SelfMetrics
 from importer.sinks.base import PointSink
 from importer.tally import Tally, record
 
@@ -60,10 +61,14 @@ class Push:
         open_outbox: Callable[[], Outbox],
         *,
         stop: threading.Event,
+        self_metrics: Callable[[], SelfMetrics] = lambda: OFF,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        """`open_outbox` and `self_metrics` are called when they are needed, and may raise ImporterError."""
         self._open_outbox = open_outbox
         self._stop = stop
+        self._make_self_metrics = self_metrics
+        self._self_metrics = OFF
         self._clock = clock
         self._lock = threading.Lock()
         self._exits = ExitStack()
@@ -82,8 +87,8 @@ class Push:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
-            self._sinks = ()  # a poll that ends later finds nobody to push to
             self._record()
+            self._sinks = ()  # a poll that ends later finds nobody to push to
             self._exits.close()
 
     def replace(self, sinks: Sequence[PointSink]) -> None:
@@ -91,6 +96,7 @@ class Push:
         with self._lock:
             if sinks and self._outbox is None:
                 self._outbox = self._exits.enter_context(self._open_outbox())
+                self._self_metrics = self._make_self_metrics()
                 if self._outbox.damage:
                     logger.error("%s: %s", self._outbox.path, self._outbox.damage)
             if self._outbox is None:
@@ -111,19 +117,24 @@ class Push:
                 self._keep(self._outbox, sink, points)
             self._delivery.flush()
             failure = f"{service}: {outcome.faults[0].reason}" if outcome.faults else ""
-            self._tally.add(points=len(points), failure=failure)
+            self._tally.add(points=len(points), seconds=vitals.duration_seconds, failure=failure)
             if self._clock() - self._recorded_at >= RECORD_SECONDS:
                 self._record()
 
     def deliver_now(self) -> list[LaneReport]:
         """Deliver what is kept, and return what came of it."""
+        with self._lock:
+            self._record()  # before the last delivery: what it publishes is to go with it
         return [] if self._delivery is None else self._delivery.deliver_now()
 
     def _record(self) -> None:
-        """Remember what the polls of the last minute came to, for those who ask for the status."""
+        """Remember what the polls of the last minute came to, for those who ask for the status, and publish it."""
         self._recorded_at = self._clock()
-        if self._outbox is not None:
-            record(self._outbox, self._tally)
+        if self._outbox is None or record(self._outbox, self._tally) is None:
+            return
+        self._self_metrics.publish(self._outbox, self._sinks)
+        if self._delivery is not None:
+            self._delivery.flush()
 
     def _deliver_to(self, outbox: Outbox, sinks: Sequence[PointSink]) -> None:
         if self._delivery is None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from importer.errors import ConfigError, Problem
+from importer.handed_over import credential_path
 from importer.stores import load_text
 
 
@@ -31,7 +32,9 @@ def read_file_content_into_list(path: str | None) -> list[str] | None:
     """
     if path is None:
         return None
-    return [line.strip().replace('"', "") for line in Path(path).read_text(encoding="utf-8-sig").splitlines()]
+    return [
+        line.strip().replace('"', "") for line in credential_path(path).read_text(encoding="utf-8-sig").splitlines()
+    ]
 
 
 def convert_list_of_key_value_pairs_to_dict(lines: Sequence[str] | None) -> dict[str, str]:

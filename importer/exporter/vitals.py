@@ -40,6 +40,11 @@ class Vitals:
             if self._is_up:
                 self._last_success = self._clock()
 
+    @property
+    def duration_seconds(self) -> float:
+        """How long the last poll took; 0.0 before there is one."""
+        return self._duration_seconds or 0.0
+
     def families(self) -> list[Family]:
         """Return the families as they are now."""
         with self._lock:

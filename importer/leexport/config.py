@@ -1,4 +1,4 @@
-"""config.ini: who is asked, what, how often, and where the answers go.
+"""config.ini and searches.d: who is asked, what, how often, and where the answers go.
 
 A wrong file is a ConfigError. A wrong search is told, with every mistake in it, and left out: the others run.
 """
@@ -8,16 +8,29 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
-from importer.config import ObjectReader, Unusable, load_ini
+from importer.config import ObjectReader, Unusable
 from importer.credentials import Secret
+from importer.drop_ins import Stamps, stamps_of
 from importer.errors import ConfigError, Problem
 from importer.http_client import HttpClients
 from importer.leexport.catalog import CatalogReader
 from importer.leexport.key_masking import mask_keys
 from importer.leexport.lane_sharing import Conflict, LaneSharing
 from importer.leexport.outlet import SERVICES, Destination, Outlet, PluginOutlet, Surroundings, build_outlet
+from importer.leexport.search_files import (
+    DIRECTORY,
+    SEARCHES,
+    SUFFIX,
+    SearchLines,
+    Section,
+    drop_in_paths,
+    load_search_file,
+    load_search_files,
+    load_search_ini,
+    searches_in,
+    section_of,
+)
 from importer.sources.logentries.config import Account, Query, load_account, load_query
 
 logger = logging.getLogger(__name__)
@@ -26,8 +39,8 @@ SERVICES_VARIABLE = "LEEXPORTPY_SERVICES"
 """Names folders of users' own services, several separated by `:`."""
 
 _FOLDERS = "services_dir"
-
-_Section = Mapping[str, object]
+_ANY_KEY = {"api_key": "unknown"}
+"""Stands in where the keys are not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,43 +88,72 @@ class ConfigurationReader:
         self._known: dict[str, Search] = {}
         self._sharing = LaneSharing()
 
-    def read(self) -> Configuration:
-        """Return what the file says now. Raises ConfigError where the file as a whole is of no use.
+    def stamps(self) -> Stamps:
+        """Return what differs once the file or searches.d has changed."""
+        return stamps_of(self.path, self.path.parent / DIRECTORY, SUFFIX)
 
-        That is: it cannot be read or parsed, it has no key to the query API, or there is no search in it.
+    def read(self, *, alone: bool = False) -> Configuration:
+        """Return what the files say now. Raises ConfigError where a file as a whole is of no use.
+
+        That is: it cannot be read or parsed, it has no key to the query API, there is no search, or one is there twice.
+        `alone` leaves searches.d out, if the file itself has a search.
         """
-        content = load_ini(self.path, verbatim=["statement"], addresses=["push_url", "url", "pushgateway"])
-        mask_keys(self.path, (_section(content, "LE"), _section(content, "Services")))
+        content = load_search_ini(self.path)
+        mask_keys(self.path, (section_of(content, "LE"), section_of(content, "Services")))
         problems: list[Problem] = []
         account = load_account(self._required_section(content, "LE", problems))
-        searches = self._required_section(content, "Searches", problems)
-        named = {name: value for name, value in _section(content, "Searches").items() if _is_search(name, value)}
-        if not named and not problems:
-            searches.problem("", "holds no search: each is a [[section]] in it")
+        named = searches_in(self.path, content)
+        drop_ins = drop_in_paths(self.path)
+        if not drop_ins:
+            searches = self._required_section(content, SEARCHES, problems)
+            if not named and not problems:
+                searches.problem("", "holds no search: each is a [[section]] in it")
         if problems:
             raise ConfigError(problems)
+        if drop_ins and not (alone and named):
+            named += load_search_files(self.path, named)
         return self._read_searches(account, content, named)
 
-    def _read_searches(self, account: Account, content: _Section, named: _Section) -> Configuration:
+    def check_file(self, path: Path) -> None:
+        """Check a file of searches.d without the others; raises ConfigError with the mistakes in it.
+
+        Our own file says what users' services there are, and their keys; where it is of no use, each has a key.
+        """
+        named = load_search_file(path)
+        try:
+            content = load_search_ini(self.path)
+        except ConfigError:
+            services = {str(section_of(lines.section, "destination").get("service")): _ANY_KEY for lines in named}
+            content = {"Services": services}
+        own = [problem for problem in self._read_found(content, named)[1] if problem.file == path]
+        if own:
+            raise ConfigError(own)
+
+    def _read_searches(self, account: Account, content: Section, named: Sequence[SearchLines]) -> Configuration:
+        searches, problems = self._read_found(content, named)
+        return Configuration(account, tuple(searches), tuple(problems))
+
+    def _read_found(self, content: Section, named: Sequence[SearchLines]) -> tuple[list[Search], list[Problem]]:
+        """Return the searches that are in order, and what is wrong with the others and with services_dir."""
         problems: list[Problem] = []
         directories = self._services_directories(content.get(_FOLDERS), problems)
         catalog = self._catalogs.read(directories)
         logger.info("services found: %s", ", ".join(sorted({*SERVICES, *catalog.services})))
         surroundings = Surroundings(self._state, catalog, self._clients)
-        services = _section(content, "Services")
+        services = section_of(content, "Services")
         sharing = LaneSharing(self._sharing)
         searches: list[Search] = []
-        for name, section in named.items():
+        for lines in named:
             found: list[Problem] = []
-            search = self._read_search(name, cast(_Section, section), services, surroundings, found)
+            search = self._read_search(lines, services, surroundings, found)
             if search is not None and (conflict := sharing.conflict(search.outlet)):
-                found.append(self._disagreement(search, conflict))
+                found.append(_disagreement(lines, conflict))
             elif search is not None:
                 searches.append(self._joined(search, sharing))
             problems += found
         self._known = {search.name: search for search in searches}
         self._sharing = sharing
-        return Configuration(account, tuple(searches), tuple(problems))
+        return searches, problems
 
     def _joined(self, search: Search, sharing: LaneSharing) -> Search:
         """Return a search with the sink of its lane; the known object if it is the same."""
@@ -119,47 +161,33 @@ class ConfigurationReader:
         known = self._known.get(search.name)
         return known if known is not None and known.is_same_as(joined) else joined
 
-    def _disagreement(self, search: Search, conflict: Conflict) -> Problem:
-        what = f"differs from that of [[{conflict.search}]], which pushes to the same place: give both the same"
-        return Problem(self.path, what, key=f"[Searches] [[{search.name}]] {conflict.key}")
-
     def _read_search(
-        self, name: str, section: _Section, services: _Section, surroundings: Surroundings, problems: list[Problem]
+        self, lines: SearchLines, services: Section, surroundings: Surroundings, problems: list[Problem]
     ) -> Search | None:
         """Return a search, or None after adding to problems, where there are none yet, what is wrong with it."""
-        query_keys = self._part(name, section, "query", problems)
-        keys = self._part(name, section, "destination", problems)
+        query_keys = _part(lines, "query", problems)
+        keys = _part(lines, "destination", problems)
         period_seconds = query_keys.integer("query_period", minimum=1)
         query = load_query(query_keys)
         service = keys.text("service")
         api_key = self._api_key(service, services, problems)
-        destination = Destination(name, service, _section(section, "destination"), api_key)
+        destination = Destination(lines.name, service, section_of(lines.section, "destination"), api_key)
         outlet = build_outlet(destination, keys, surroundings) if service else None
         if problems or outlet is None:
             return None
-        return Search(name, period_seconds, query, destination, outlet)
+        return Search(lines.name, period_seconds, query, destination, outlet)
 
-    def _required_section(self, content: _Section, name: str, problems: list[Problem]) -> ObjectReader:
+    def _required_section(self, content: Section, name: str, problems: list[Problem]) -> ObjectReader:
         """Return a reader of a section that there has to be."""
         if not isinstance(content.get(name), dict):
             problems.append(Problem(self.path, "is missing: the file needs this section", key=f"[{name}]"))
             problems = []  # what else is missing follows from that
-        return self._reader(_section(content, name), f"[{name}] ", problems)
+        return _reader(self.path, section_of(content, name), f"[{name}] ", problems)
 
-    def _part(self, search: str, section: _Section, name: str, problems: list[Problem]) -> ObjectReader:
-        """Return a reader of a section that every search has to have."""
-        where = f"[Searches] [[{search}]] "
-        if not isinstance(section.get(name), dict):
-            problems.append(Problem(self.path, "is missing: a search needs this section", key=f"{where}[[[{name}]]]"))
-            problems = []
-        return self._reader(_section(section, name), where, problems)
-
-    def _reader(self, section: _Section, where: str, problems: list[Problem]) -> ObjectReader:
-        return ObjectReader(self.path, section, where=where, problems=problems, accept_text=True)
-
-    def _api_key(self, service: str, services: _Section, problems: list[Problem]) -> Secret | None:
+    def _api_key(self, service: str, services: Section, problems: list[Problem]) -> Secret | None:
         """Return the key that [Services] has for a service; it need not be there, whoever needs it says so."""
-        return self._reader(_section(services, service), f"[Services] [[{service}]] ", problems).secret("api_key", None)
+        keys = _reader(self.path, section_of(services, service), f"[Services] [[{service}]] ", problems)
+        return keys.secret("api_key", None)
 
     def _services_directories(self, value: object, problems: list[Problem]) -> Sequence[Path]:
         """Return the folders that the file and the environment name; relative ones lie beside the file, or are ours."""
@@ -175,13 +203,19 @@ class ConfigurationReader:
         return list(dict.fromkeys([*from_file, *self._services_from_environment]))
 
 
-def _section(content: _Section, name: str) -> dict[str, object]:
-    section = content.get(name)
-    return cast("dict[str, object]", section) if isinstance(section, dict) else {}
+def _part(lines: SearchLines, name: str, problems: list[Problem]) -> ObjectReader:
+    """Return a reader of a section that every search has to have."""
+    if not isinstance(lines.section.get(name), dict):
+        what = "is missing: a search needs this section"
+        problems.append(Problem(lines.file, what, key=f"{lines.key} [[[{name}]]]"))
+        problems = []
+    return _reader(lines.file, section_of(lines.section, name), f"{lines.key} ", problems)
 
 
-def _is_search(name: str, value: object) -> bool:
-    """Whether a member of [Searches] is one: ConfigObj takes values for `%(name)s` from a section [[DEFAULT]]."""
-    if not isinstance(value, dict):
-        return False
-    return name != "DEFAULT" or any(isinstance(member, dict) for member in value.values())
+def _reader(path: Path, section: Section, where: str, problems: list[Problem]) -> ObjectReader:
+    return ObjectReader(path, section, where=where, problems=problems, accept_text=True)
+
+
+def _disagreement(lines: SearchLines, conflict: Conflict) -> Problem:
+    what = f"differs from that of [[{conflict.search}]], which pushes to the same place: give both the same"
+    return Problem(lines.file, what, key=f"{lines.key} {conflict.key}")

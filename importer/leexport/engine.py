@@ -16,11 +16,11 @@ from importer.leexport.run import SearchRunner, sinks_of
 from importer.outbox import Outbox
 from importer.parallel import make_pool
 from importer.periodic import Periodic, Task
+from importer.self_metrics.publisher import OFF, SelfMetrics
 from importer.service import Notifier, Signals
 from importer.sinks.base import Sink
 from importer.sources.logentries.api import LogSearch
 from importer.sources.logentries.config import Account
-from importer.stores import file_stamp
 from importer.tally import Tally, record
 
 logger = logging.getLogger(__name__)
@@ -28,13 +28,13 @@ logger = logging.getLogger(__name__)
 BACKOFF_LIMIT_SECONDS = 30.0
 """Kept payloads are tried that often at the least."""
 FILE_CHECK_SECONDS = 5.0
-"""How often the configuration file is looked at."""
+"""How often the configuration file, and searches.d, are looked at."""
 RECORD_SECONDS = 60.0
 """The runs of so long a time are told as one by `metrics-importer status`."""
 
 
 class Engine:
-    """Runs searches until asked to stop; reads the configuration again at SIGHUP and when the file has changed.
+    """Runs searches until asked to stop; reads the configuration again at SIGHUP and when a file of it has changed.
 
     A configuration that has become wrong is told in the log, and the old one goes on.
     """
@@ -47,6 +47,7 @@ class Engine:
         signals: Signals,
         *,
         notifier: Notifier,
+        self_metrics: SelfMetrics = OFF,
         clock: Callable[[], float] = time.monotonic,
         open_source: Callable[..., LogSearch] = LogSearch,
     ) -> None:
@@ -54,9 +55,10 @@ class Engine:
         self._outbox = outbox
         self._signals = signals
         self._notifier = notifier
+        self._self_metrics = self_metrics
         self._clock = clock
         self._configuration = configuration
-        self._seen = file_stamp(reader.path)
+        self._seen = reader.stamps()
         self._tally = Tally()
         self._recorded_at = clock()
         self._open_source = partial(open_source, stop=signals.stop)
@@ -88,17 +90,17 @@ class Engine:
                     self._turn(periodic, delivery)
             finally:
                 self._notifier.stopping()
-        self._record()
+        self._record(None)
 
     def _turn(self, periodic: Periodic, delivery: Delivery) -> None:
         """Start what is due, and wait for what comes next: a start, a signal, a look at the file."""
         beat_seconds = self._notifier.watchdog_interval_seconds or math.inf
         self._signals.wake.wait(min(periodic.start_due(), FILE_CHECK_SECONDS, beat_seconds))
         self._notifier.beat()
-        if self._signals.take_reload() or file_stamp(self._reader.path) != self._seen:
+        if self._signals.take_reload() or self._reader.stamps() != self._seen:
             self._reload(periodic, delivery)
         if self._clock() - self._recorded_at >= RECORD_SECONDS:
-            self._record()
+            self._record(delivery)
 
     def _start(self, periodic: Periodic, delivery: Delivery) -> None:
         """Let the searches of the configuration run from now on, and lanes be tried at once."""
@@ -132,7 +134,7 @@ class Engine:
     def _reload(self, periodic: Periodic, delivery: Delivery) -> None:
         self._notifier.reloading()
         former = self._configuration
-        self._seen = file_stamp(self._reader.path)  # before reading: what is written meanwhile is noticed next time
+        self._seen = self._reader.stamps()  # before reading: what is written meanwhile is noticed next time
         try:
             configuration = self._reader.read()
             sinks = self._take_over(configuration)
@@ -170,9 +172,12 @@ class Engine:
         former, self._runner.source = self._runner.source, self._open_source(account)
         former.close()
 
-    def _record(self) -> None:
-        """Remember what the runs of the last minute came to, for those who ask for the status."""
+    def _record(self, delivery: Delivery | None) -> None:
+        """Remember what the runs of the last minute came to, for those who ask for the status, and publish it."""
         self._recorded_at = self._clock()
         run = record(self._outbox, self._tally)
         if run is not None:
+            lanes = self._self_metrics.publish(self._outbox, sinks_of(self._configuration.searches))
+            if delivery is not None:
+                delivery.nudge(lanes)
             self._notifier.status(f"last minute: {run.points} values{', ' if run.message else ''}{run.message}")

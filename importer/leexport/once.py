@@ -14,6 +14,7 @@ from importer.leexport.outlet import PluginOutlet
 from importer.leexport.run import SearchRunner, failure_of, sinks_of
 from importer.outbox import Outbox
 from importer.parallel import make_pool, map_ordered, map_unordered
+from importer.self_metrics.publisher import OFF, SelfMetrics
 from importer.sources.logentries.api import LogSearch
 from importer.tally import Tally, record
 
@@ -22,7 +23,12 @@ MAX_NAMES = 10
 
 
 def run_once(
-    configuration: Configuration, outbox: Outbox, *, stop: threading.Event, progress: Callable[[], None]
+    configuration: Configuration,
+    outbox: Outbox,
+    *,
+    stop: threading.Event,
+    progress: Callable[[], None],
+    self_metrics: SelfMetrics = OFF,
 ) -> list[str]:
     """Ask for every search, push what the answers become, and return what was not pushed, a line each.
 
@@ -56,10 +62,11 @@ def run_once(
             failures += outcome.result()
             ended.add(outcome.item.name)
             progress()
+        record(outbox, tally)
+        delivery.deliver_now(self_metrics.publish(outbox, sinks))
     if stop.is_set():
         what = "asked to stop before everything was pushed; what was obtained is kept"
         failures.append(what + _not_ended(searches, ended))
-    record(outbox, tally)
     return failures
 
 

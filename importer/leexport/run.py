@@ -5,6 +5,7 @@ nor a store that is down delays any other search.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable
 
 from importer.errors import ImporterError, Stopped
@@ -45,12 +46,14 @@ class SearchRunner:
         tally: Tally,
         *,
         is_wanted: Callable[[Search], bool] = lambda _search: True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.source = source
         """Whom to ask from the next run on."""
         self._outbox = outbox
         self._tally = tally
         self._is_wanted = is_wanted
+        self._clock = clock
 
     def run(self, search: Search) -> str:
         """Ask, and keep or push the answer; return the reason why that went wrong, an empty text if it did not.
@@ -58,6 +61,7 @@ class SearchRunner:
         Raises Stopped.
         """
         logger.info("search started: search=%s service=%s", search.name, search.destination.service)
+        begin = self._clock()
         try:
             points = self._run(search)
         except Stopped:
@@ -71,9 +75,9 @@ class SearchRunner:
             reason = f"a fault of ours: {type(bug).__name__}: {bug}"
             logger.exception("not pushed: %s", failure_of(search, reason))
         else:
-            self._tally.add(points=points)
+            self._tally.add(points=points, seconds=self._clock() - begin)
             return ""
-        self._tally.add(failure=failure_of(search, reason))
+        self._tally.add(seconds=self._clock() - begin, failure=failure_of(search, reason))
         return reason
 
     def _run(self, search: Search) -> int:

@@ -1,6 +1,7 @@
 """Three years of weeks in one command, which goes on where it was killed: nothing lost, nothing asked for twice."""
 
 import json
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 from importer.collector.periods import TIME_SPANS, period_range
 from importer.collector.recollection import copied, spans_of
 from importer.simulators.backdrop import BackdropSimulator, DataSet
+from importer.simulators.faults import delay
 from importer.simulators.google import GoogleSimulator
 from importer.simulators.http_wire import Answer
 from tests.collector.google_world import ACCESS_TOKEN, DEVICES, GoogleWorld
 from tests.commands import Commands, Result
 from tests.running import Running
+from tests.terminals import run_at_terminal
 
 SET_TOKEN = "t0ken-of-the-set"
 YEARS = ("-s", "2023-10-30", "-e", "2026-10-31")
@@ -126,6 +129,22 @@ def test_a_finished_recollection_can_be_made_once_more(site: Site) -> None:
         assert site.run("-s", "2026-09-07", "-e", "2026-09-13").code == 0
     assert site.asked() == {"2026-09-07": 2}
     assert len(site.sets[0].records) == 3
+
+
+def test_a_terminal_shows_how_many_periods_are_done_and_a_pipe_does_not(site: Site) -> None:
+    site.names = ["visits"]
+    site.backdrop.fail(delay(0.1), times=None)
+    dates = ("-s", "2026-10-05", "-e", "2026-10-31")
+    code, terminal = run_at_terminal(site.commands, "recollect", *site.arguments(*dates))
+    assert code == 0
+    assert re.search(r"recollect: \[#+\.+\] +\d+% [123] of 4 periods, ", terminal.text)
+    assert [line.partition("visits.json: ")[2] for line in terminal.screen] == [
+        f"4 periods, {4 * len(DEVICES)} records in this run",
+        "",
+    ]
+    again = site.commands.run("recollect", *site.arguments(*dates, "--empty"))
+    assert (again.code, again.stderr) == (0, "")
+    assert "\r" not in again.stdout
 
 
 def test_sigterm_ends_it_all_with_1(site: Site) -> None:

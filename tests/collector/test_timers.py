@@ -191,6 +191,38 @@ def test_a_unit_that_cannot_be_written_is_told(write: Callable[..., Result], uni
     assert list(units.glob(".*")) == []
 
 
+def test_a_user_other_than_before_is_warned_of_once_for_each_service(write: Callable[..., Result]) -> None:
+    first = write("--user", "alice")
+    assert (first.code, first.stderr) == (0, "")
+    lines = write("--user", "bob").stderr.splitlines()
+    assert len(lines) == 2
+    assert lines[0].startswith(
+        "pp-collector-timers: warning: pp-collector@realtime.service runs as alice, the jobs of "
+    )
+    assert lines[0].endswith(" as bob: they share /var/lib/pp-collector, which belongs to one user")
+    assert write("--user", "bob").stderr == ""
+    assert "runs as bob, the jobs of" in write("--check").stderr
+
+
+def test_a_service_of_another_jobs_file_that_runs_as_another_user_is_warned_of(
+    write: Callable[..., Result], units: Path
+) -> None:
+    folder = units / "pp-collector@other.service.d"
+    folder.mkdir(parents=True)
+    (folder / "job.conf").write_text("[Service]\nUser=carol\n")
+    result = write()
+    assert result.code == 0
+    assert result.stderr.startswith("pp-collector-timers: warning: pp-collector@other.service runs as carol, the jobs")
+    assert "as the packaged user: they share" in result.stderr
+    assert write("--user", "carol").stderr.count("runs as the packaged user, the jobs") == 2
+
+
+def test_a_service_that_is_removed_is_not_warned_of(write: Callable[..., Result], jobs: Path) -> None:
+    assert write("--user", "alice").code == 0
+    jobs.write_text("")
+    assert write("--user", "bob").stderr == ""
+
+
 @pytest.mark.parametrize("options", [[], ["--user", "a b"], ["--app", ""], ["--app", "a\nb"], ["--check", "--dry-run"]])
 def test_a_wrong_command_line_is_told(options: list[str], run_command: RunCommand, jobs: Path, units: Path) -> None:
     arguments = [str(jobs), *(["--output", str(units)] if options else []), *options]

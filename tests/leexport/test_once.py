@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from importer.simulators.base import Answer, never
+from importer.simulators.faults import delay
 from tests.commands import ROOT
 from tests.leexport.answers import answer
 from tests.leexport.running import serving
 from tests.leexport.site import COUNT, GROUPS, Site
+from tests.terminals import run_at_terminal
 
 SEARCHES = 90
 DESCRIPTORS = 150
@@ -55,6 +57,17 @@ def test_what_is_not_pushed_is_told_by_search_service_and_reason(site: Site) -> 
     assert "HTTP 401" in told[0]
     assert told[1] == "leexportpy: [[wrong]] geckoboard: line_chart needs a time series; the answer has groups"
     assert list(site.geckoboard.widgets) == ["good"]
+
+
+def test_a_terminal_shows_how_many_searches_are_done(site: Site) -> None:
+    site.line("requests")
+    site.line("errors")
+    site.geckoboard.fail(delay(0.4), times=None)
+    site.write()
+    code, terminal = run_at_terminal(site.commands, "leexportpy", "start", "-c", site.config, "--once")
+    assert code == 0
+    assert " of 2 searches" in terminal.text
+    assert [line for line in terminal.screen if " searches" in line] == []
 
 
 def test_what_was_kept_is_pushed_by_the_next_run_first(site: Site) -> None:

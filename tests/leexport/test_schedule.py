@@ -28,7 +28,7 @@ PERIOD_SECONDS = 10
 PERIODS = 4
 JITTER_SECONDS = 1.0
 GROWTH_BYTES = 4 * 2**20
-GROWTH_THREADS = 50
+GROWTH_THREADS = 150
 """A busy machine makes some of a pool's threads late; a thread lost for each search and period would be hundreds."""
 IDLE_SECONDS = 10.0
 IDLE_CPU_SHARE = 0.005

@@ -56,8 +56,11 @@ def files(path: Path) -> dict[str, bytes]:
 def make_older(path: Path, version: int) -> None:
     """Turn a file into one of a former version."""
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE lanes DROP COLUMN retried")
-        connection.execute("ALTER TABLE rejects DROP COLUMN family")
+        connection.execute("DROP TABLE figures")
+        connection.execute("ALTER TABLE runs DROP COLUMN details")
+        if version < 3:
+            connection.execute("ALTER TABLE lanes DROP COLUMN retried")
+            connection.execute("ALTER TABLE rejects DROP COLUMN family")
         if version == 1:
             connection.execute("ALTER TABLE rejects DROP COLUMN replace_key")
         connection.execute(f"PRAGMA user_version = {version}")

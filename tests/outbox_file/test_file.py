@@ -60,7 +60,7 @@ def test_a_newer_version_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == before[path.name]
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_file_of_a_former_version_is_brought_up_to_date(path: Path, version: int) -> None:
     with Outbox(path) as outbox:
         commit(outbox, 1)

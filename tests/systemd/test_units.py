@@ -34,6 +34,10 @@ TIMED = {
 }
 """Each service that a timer starts, and its project."""
 FAILURE = "metrics-importer-failure@.service"
+DASHBOARD = "metrics-importer-dashboard.service"
+METRICS = "metrics-importer-metrics.service"
+LOOKING = (DASHBOARD, METRICS)
+"""Keep nothing, and look at what all others keep."""
 
 needs_systemd = pytest.mark.server("systemd-analyze")
 
@@ -72,7 +76,7 @@ def test_systemd_would_tell_of_a_setting_that_it_does_not_know(tmp_path: Path) -
 @needs_systemd
 def test_systemd_has_nothing_against_the_secrets_that_units_show_how_to_pass(tmp_path: Path) -> None:
     copy_with_launchers(tmp_path)
-    for name in (*LONG_RUNNING, *TIMED):
+    for name in (*LONG_RUNNING, *TIMED, DASHBOARD):
         path = tmp_path / name
         text = path.read_text()
         assert "\n#LoadCredential=" in text
@@ -104,6 +108,17 @@ def test_a_service_is_exposed_to_little(name: str) -> None:
     assert "Overall exposure level" in said
 
 
+@needs_systemd
+@pytest.mark.parametrize("name", [*LONG_RUNNING, *TIMED])
+def test_a_service_with_all_its_secrets_is_exposed_to_no_more(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text((FOLDER / name).read_text().replace("\n#LoadCredential=", "\nLoadCredential="))
+    code, said = run(
+        "systemd-analyze", "security", "--offline=true", f"--threshold={EXPOSURE_TENTHS}", "--no-pager", path
+    )
+    assert code == 0, said
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_has_the_same_sandbox(name: str) -> None:
     sandbox = load_unit(name).sandbox()
@@ -112,7 +127,7 @@ def test_every_service_has_the_same_sandbox(name: str) -> None:
 
 
 def test_every_command_that_runs_by_itself_has_a_unit() -> None:
-    assert sorted({*LONG_RUNNING, *TIMED, FAILURE}) == SERVICES
+    assert sorted({*LONG_RUNNING, *TIMED, FAILURE, *LOOKING}) == SERVICES
     assert sorted(name.replace(".service", ".timer") for name in TIMED) == TIMERS
     launched = {load_unit(name).command("ExecStart", "i")[0] for name in (*LONG_RUNNING, *TIMED)}
     commands = {command for project in PROJECTS.values() for command in project.commands}
@@ -120,7 +135,7 @@ def test_every_command_that_runs_by_itself_has_a_unit() -> None:
     assert all((ROOT / "bin" / Path(path).name).is_file() for path in launched)
 
 
-@pytest.mark.parametrize("name", LONG_RUNNING)
+@pytest.mark.parametrize("name", [*LONG_RUNNING, *LOOKING])
 def test_a_service_starts_again_unless_a_person_has_to_mend_something_first(name: str) -> None:
     unit = load_unit(name)
     kept = {"Restart": "on-failure", "Type": "notify", "TimeoutStopSec": "10"}
@@ -151,7 +166,18 @@ def test_a_service_runs_as_the_suites_user_in_directories_of_its_project(name: s
     assert unit.value("Service", "User") == "metrics-importer"
 
 
-@pytest.mark.parametrize("name", [*LONG_RUNNING, *TIMED])
+@pytest.mark.parametrize("name", LOOKING)
+def test_who_looks_at_what_every_project_keeps_has_no_directory_of_its_own(name: str) -> None:
+    unit = load_unit(name)
+    paths = " ".join(unit.values("Service", "ReadWritePaths")).split()
+    assert sorted(paths) == sorted(f"-/var/lib/{project}" for project in PROJECTS)
+    assert [unit.value("Service", f"{kind}Directory") for kind in ("Configuration", "State", "Cache", "Logs")] == [
+        ""
+    ] * 4
+    assert unit.value("Service", "User") == "metrics-importer"
+
+
+@pytest.mark.parametrize("name", [*LONG_RUNNING, *TIMED, *LOOKING])
 def test_a_failure_is_told_by_the_hook(name: str) -> None:
     assert load_unit(name).value("Unit", "OnFailure") == FAILURE.replace("@", "@%n")
 

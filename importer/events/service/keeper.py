@@ -13,6 +13,7 @@ from importer.events.service.meters import Meters
 from importer.events.service.presence import Presence
 from importer.events.settings.settings import Settings
 from importer.outbox import Lane, Outbox
+from importer.self_metrics.publisher import OFF, SelfMetrics
 from importer.service import Signals
 from importer.sinks.base import Sink
 
@@ -32,7 +33,9 @@ _PRUNED_ROWS = 500
 _DAY_NS = 86_400 * 10**9
 
 
-def keep(settings: Settings, sinks: Sequence[Sink], *, ready: Callable[[], None]) -> ExitCode:
+def keep(
+    settings: Settings, sinks: Sequence[Sink], *, ready: Callable[[], None], self_metrics: SelfMetrics = OFF
+) -> ExitCode:
     """Deliver and prune until SIGTERM.
 
     Raises OutboxError if the outbox cannot be used to begin with, or is removed: what it still held is delivered then.
@@ -52,7 +55,7 @@ def keep(settings: Settings, sinks: Sequence[Sink], *, ready: Callable[[], None]
             retries_refused=True,
         )
         pruner = Pruner(outbox, retention_days=settings.retention_days, lanes=[sink.lane for sink in sinks])
-        with delivery, History(outbox) as history:
+        with delivery, History(outbox, self_metrics=self_metrics) as history:
             ready()
             while not signals.stop.is_set():
                 delivery.flush()

@@ -19,6 +19,7 @@ from importer.events.service.limits import ServiceLimits
 from importer.events.service.meters import shared_between_processes
 from importer.events.service.supervisor import Supervisor
 from importer.events.service.worker import serve
+from importer.events.settings.directory import PROJECT
 from importer.events.settings.ini_file import load_ini_file
 from importer.events.settings.settings import (
     Settings,
@@ -30,6 +31,9 @@ from importer.events.settings.settings import (
 )
 from importer.http_server.server import BACKLOG
 from importer.outbox import Lane, Outbox
+from importer.paths import DirectoryFinder, Kind, service_places
+from importer.self_metrics.figures import Command
+from importer.self_metrics.publisher import SelfMetrics
 from importer.service import Notifier
 from importer.sinks.base import Sink
 
@@ -102,7 +106,9 @@ class _Plans:
         def work(ready: Ready) -> int:
             return serve(settings, users, lanes, listener, ready=ready, limits=limits)
 
-        roles = [Role("keeper", partial(_keep, settings, sinks, listener)), *[Role("worker", work)] * settings.workers]
+        told = SelfMetrics(Command(PROJECT, PROJECT), DirectoryFinder(PROJECT, service_places()).existing(Kind.CONFIG))
+        keeper = Role("keeper", partial(_keep, settings, sinks, told, listener))
+        roles = [keeper, *[Role("worker", work)] * settings.workers]
         shared = {(lane.name, lane.family) for lane in lanes}
         prepare = partial(_prepare, settings.outbox_path, lanes, checked=checked)
         return Plan(roles, prepare, partial(_check, settings.state_dir), shared)
@@ -122,9 +128,11 @@ def _check(state_dir: Path) -> None:
         raise OutboxError(state_dir, "the state directory was removed while it was in use")
 
 
-def _keep(settings: Settings, sinks: Sequence[Sink], listener: socket.socket, ready: Ready) -> int:
+def _keep(
+    settings: Settings, sinks: Sequence[Sink], self_metrics: SelfMetrics, listener: socket.socket, ready: Ready
+) -> int:
     listener.close()
-    return keep(settings, sinks, ready=ready)
+    return keep(settings, sinks, ready=ready, self_metrics=self_metrics)
 
 
 def _listen(settings: Settings) -> socket.socket:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from importer.config import ObjectReader
 from importer.errors import one_line
+from importer.handed_over import credential_path
 
 _VERSIONS = {
     "TLS10": ssl.TLSVersion.TLSv1,
@@ -72,11 +73,11 @@ def read_tls(keys: ObjectReader) -> Tls | None:
 
 
 def _file(keys: ObjectReader, key: str, digest: "hashlib._Hash") -> Path | None:
-    """Return the path of a file that can be read, beside the configuration file unless it says where."""
+    """Return the path of a file that can be read: a credential of systemd, or beside the configuration file."""
     name = keys.text(key)
     if not name:
         return None
-    path = keys.file.parent / name
+    path = credential_path(name, beside=keys.file.parent)
     try:
         digest.update(path.read_bytes())
     except OSError as error:

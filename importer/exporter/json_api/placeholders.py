@@ -8,6 +8,7 @@ from importer.config import ObjectReader
 from importer.credentials import register
 from importer.errors import ConfigError
 from importer.exporter.secrets_file import load_secrets
+from importer.handed_over import credential_path
 
 _PLACEHOLDER = re.compile(r"\$\{([^{}$]+)\}")
 _SECRET_NAME = re.compile(r"(^|[-_])(auth|authorization|cookie|key|password|secret|token)$|apikey$", re.IGNORECASE)
@@ -63,7 +64,7 @@ class Placeholders:
 
 def _loaded(keys: ObjectReader, name: str) -> dict[str, str] | None:
     try:
-        return load_secrets(Path(name).expanduser())
+        return load_secrets(credential_path(Path(name).expanduser()))
     except ConfigError as error:
         for problem in error.problems:
             line = "" if problem.line is None else f" line {problem.line}"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import requests
 
@@ -16,6 +17,7 @@ from importer.errors import SourceError
 from importer.exporter.exchange import Tries, refusal_text
 from importer.exporter.url_text import url_told
 from importer.http_client import USER_AGENT, BadJson, Response
+from importer.http_counts import PROCESS_COUNTS
 from importer.http_failure import ExchangeError
 from importer.http_request import Outgoing
 from importer.http_transport import ExchangeLimits, Transport
@@ -126,8 +128,10 @@ class Fetcher:
                 response = Response(*self._transport.send(asked))
             except ExchangeError as error:
                 if not error.stale:  # else it is repeated, not for ever: each time it costs a kept connection
+                    PROCESS_COUNTS.unanswered()
                     raise
             else:
+                PROCESS_COUNTS.answered(urlsplit(str(asked.url)).netloc, response.status, response.headers)
                 logger.debug("request url=%s status=%d", url_told(asked.url), response.status)
                 return response
 

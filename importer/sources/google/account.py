@@ -6,6 +6,7 @@ from pathlib import Path
 
 from importer.collector.content import PATH_KEY, address
 from importer.config import ObjectReader
+from importer.handed_over import credential_path
 from importer.proxies import read_proxies
 
 APIS = ("ga4", "v3")
@@ -61,12 +62,12 @@ def load_account(keys: ObjectReader) -> Account:
 
 def _load_login(keys: ObjectReader) -> Login:
     if keys.value("SERVICE_ACCOUNT") is not None:
-        return Login(service_account=Path(keys.text("SERVICE_ACCOUNT")))
+        return Login(service_account=credential_path(keys.text("SERVICE_ACCOUNT")))
     if keys.value("ACCOUNT_NAME") is not None:
         storage = keys.text("STORAGE_PATH", "")
         return Login(
             account_name=keys.text("ACCOUNT_NAME"),
-            private_key=Path(keys.text("PRIVATE_KEY")),
+            private_key=credential_path(keys.text("PRIVATE_KEY")),
             storage=Path(storage) if storage else None,
         )
     if keys.value("CLIENT_SECRETS") is None:
@@ -77,7 +78,7 @@ def _load_login(keys: ObjectReader) -> Login:
 
 def _load_application(keys: ObjectReader) -> Login:
     secrets = keys.value("CLIENT_SECRETS")
-    given = secrets if isinstance(secrets, Mapping) else Path(keys.text("CLIENT_SECRETS"))
+    given = secrets if isinstance(secrets, Mapping) else credential_path(keys.text("CLIENT_SECRETS"))
     embedded = keys.value("OAUTH2_CREDENTIALS")
     if embedded is None:
         return Login(client_secrets=given, storage=Path(keys.text("STORAGE_PATH")))

@@ -18,7 +18,7 @@ from tests.leexport.site import Site, opened_site
 EXAMPLES = ROOT / "etc" / "apteligent-importer"
 SEARCHES_EXAMPLE = ROOT / "etc" / "leexportpy" / "config.ini"
 PP_COLLECTOR_EXAMPLES = ROOT / "etc" / "pp-collector"
-NAMES = [file.name for file in FILES]
+NAMES = [*(file.name for file in FILES), "self-metrics.json"]
 SECRET = "hush-0123456789"
 
 
@@ -149,10 +149,10 @@ def test_an_empty_configuration_directory_is_told_by_what_each_project_would_hav
     nothing = f"metrics-importer: {metrics_importer.config}: holds no configuration file of"
     assert lines == [
         f"{nothing} apteligent-importer: {', '.join(NAMES)}",
-        f"{nothing} leexportpy: config.ini",
-        f"{nothing} collectington: config.json",
-        f"{nothing} pp-collector: performanceplatform.json, query.json",
-        f"{nothing} stats-service: stats-service.ini, access.json",
+        f"{nothing} leexportpy: config.ini, self-metrics.json",
+        f"{nothing} collectington: config.json, self-metrics.json",
+        f"{nothing} pp-collector: performanceplatform.json, query.json, credentials.json, self-metrics.json",
+        f"{nothing} stats-service: stats-service.ini, access.json, self-metrics.json",
     ]
 
 

@@ -39,6 +39,17 @@ def context_of(folder: Path, **keys: object) -> ssl.SSLContext:
     return config.tls.context
 
 
+def test_the_key_may_be_a_credential_of_systemd(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = files / "credentials"
+    folder.mkdir()
+    (files / "key.pem").rename(folder / "key.pem")
+    assert read(files, tls())[1] == [
+        f"tls_server_config.key_file: {files}/key.pem cannot be read: No such file or directory"
+    ]
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    context_of(files)
+
+
 @pytest.mark.parametrize("web", [None, {}])
 def test_nothing_said_is_nothing(tmp_path: Path, web: object) -> None:
     assert read(tmp_path, web) == (None, [])
