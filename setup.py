@@ -43,6 +43,7 @@ setup(
     package_data={
         "importer": ["py.typed"],
         "importer.collector": ["departments.json"],
+        "importer.dashboard": ["static/*", "static/vendor/*"],
         "importer.events.service": ["static/*"],
     },
     install_requires=[

@@ -47,7 +47,7 @@ def played(config: Path) -> Iterator[Part]:
 
 def _show(stage: Stage, *, token: str) -> None:
     print()
-    with stage.serving("stats-service", "-c", f"config/{CONFIG_FILE}") as address:
+    with stage.serving("stats-service", "-c", f"config/{CONFIG_FILE}", what="takes in events") as address:
         client = Analytics({"url": address, "access_token": token, "defer": False})
         ids = [client.log(event) for event in _events()]
         if not all(ids):

@@ -33,7 +33,7 @@ _MAINS = {
     "pp-collector": "importer.cli.pp_collector:main",
     "stats-service": "importer.cli.stats_service:main",
 }
-_SERVING = re.compile(r"serving: address=(?P<host>\S+) port=(?P<port>\d+)")
+_SERVING = re.compile(r"serving: address=(?P<host>\S+) port=(?P<port>\d+)|is at (?P<url>http://\S+)/$")
 _DIRECTORIES = {Kind.CONFIG: "config", Kind.CACHE: "cache", Kind.LOG: "log", Kind.STATE: "state", Kind.RUN: "run"}
 
 
@@ -103,8 +103,8 @@ class Stage:
         print(f"$ {shlex.join(command_line):<44}{explained}{result:>11}{seconds:5.1f} s", flush=True)
 
     @contextlib.contextmanager
-    def serving(self, name: str, *arguments: str) -> Iterator[str]:
-        """Run a service until the block is left; yields its address, which it logs when it can be asked.
+    def serving(self, name: str, *arguments: str, what: str) -> Iterator[str]:
+        """Run a service until the block is left; yields its address, which it says when it can be asked.
 
         Raises ImporterError if it ends by itself.
         """
@@ -114,19 +114,23 @@ class Stage:
             cwd=self.directory,
             env=self._environment,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
-        log = cast("IO[str]", process.stderr)
+        log = cast("IO[str]", process.stdout)
         with process, contextlib.ExitStack() as stack:
             address, said = _awaited_address(log)
             stack.enter_context(_drained(log))
             stack.callback(process.terminate)
             if not address:
                 raise ImporterError(f"demo: {name} did not start: {one_line(said)}")
-            self._print_done((name, *arguments), "takes in events", "serving", time.monotonic() - began)
+            self._print_done((name, *arguments), what, "serving", time.monotonic() - began)
             yield address
+
+    def repeat(self, command: str, *arguments: str) -> None:
+        """Run a command once more, and print nothing of it; raises ImporterError if it fails."""
+        self._run(command, *arguments)
 
     def present(self, *arguments: str) -> None:
         """Print what metrics-importer says."""
@@ -174,13 +178,13 @@ def _code_of(name: str) -> str:
 
 
 def _awaited_address(log: IO[str]) -> tuple[str, str]:
-    """Return the address that a service logs when it can be asked, and all that it logged; no address if it ended."""
+    """Return the address that a service says when it can be asked, and all that it said; no address if it ended."""
     said = []
     for line in log:
         said.append(line)
         found = _SERVING.search(line)
         if found:
-            return f"http://{found['host']}:{found['port']}", "".join(said)
+            return found["url"] or f"http://{found['host']}:{found['port']}", "".join(said)
     return "", "".join(said)
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from io import TextIOWrapper
 
-from importer.cli import check, demo, init, metrics, outbox, replay, show, status
+from importer.cli import check, dashboard, demo, init, metrics, outbox, replay, show, status
 from importer.cli.command import Parser, run_command
 from importer.errors import ExitCode
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run metrics-importer with argv (None: the process's arguments); return its exit code."""
     parser = Parser("metrics-importer", _DESCRIPTION, example=_EXAMPLE)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (init, check, status, outbox, show, metrics, replay, demo):
+    for module in (init, check, status, outbox, show, metrics, dashboard, replay, demo):
         module.add_command(commands)
     return run_command(parser, _run, argv)
 

@@ -110,10 +110,14 @@ class Chromium:
 
     def open(self, url: str) -> None:
         """Open a page and return once all that it names is loaded."""
+        self.load(lambda: self.call("Page.navigate", url=url), f"load of {url}")
+
+    def load(self, begin: Callable[[], object], what: str) -> None:
+        """Do what makes another page of this one, and return once all that the other one names is loaded."""
         before = len(self.told("Page.loadEventFired"))
-        self.call("Page.navigate", url=url)
+        begin()
         if len(self.told("Page.loadEventFired")) == before:
-            self._next(lambda message: message.get("method") == "Page.loadEventFired", f"load of {url}")
+            self._next(lambda message: message.get("method") == "Page.loadEventFired", what)
 
     def evaluate(self, expression: str) -> Any:
         """Return what an expression of JavaScript is, as JSON has it; of a promise, what it comes to."""

@@ -1,8 +1,15 @@
 """metrics-importer demo runs everything, on its own."""
 
+import json
+import os
 import re
+import signal
+import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import Popen
+from urllib.request import urlopen
 
 import pytest
 
@@ -10,7 +17,9 @@ from importer.cli.demo_stage import Stage, workplace
 from importer.errors import ImporterError
 from importer.metric_store import MetricStore
 from tests.cli.metrics_importer.in_process import MetricsImporter
-from tests.commands import Commands, Result
+from tests.commands import ROOT, Commands, Result
+from tests.running import Running
+from tests.servers.process import die_with_parent
 
 MAX_SECONDS = 30
 """Ten times what it takes on an idle machine."""
@@ -81,6 +90,49 @@ def test_what_is_kept_can_be_looked_at_afterwards(commands: Commands, run_comman
         assert (kept / "config" / name).stat().st_mode & 0o777 == 0o600
     assert f"metrics-importer show --path '{kept}/state/metrics.db'" in result.stdout
     assert run_command("metrics-importer", "demo", "--keep", kept).code == 2
+
+
+def test_away_from_a_terminal_the_web_page_is_asked_once_and_how_to_open_it_is_told(
+    commands: Commands, run_command: Callable[..., Result]
+) -> None:
+    kept = commands.home / "kept here"
+    result = run_command("metrics-importer", "demo", "--keep", kept)
+    assert result.code == 0
+    (port, said) = re.findall(r"^http://127\.0\.0\.1:(\d+)/ says: (.*)$", result.stdout, re.M)[0]
+    assert re.fullmatch(r"All well\. 8 commands; [1-9]\d+ names to draw\.", said)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", int(port)))
+    assert f"in a browser: metrics-importer dashboard --state '{kept}/state'" in result.stdout
+    assert "metrics-importer demo --serve" in run_command("metrics-importer", "demo").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_web_page_that_stays_goes_on_until_a_signal_and_leaves_nothing(
+    commands: Commands, start_command: Callable[..., Popen[str]], number: signal.Signals
+) -> None:
+    running = Running(start_command("metrics-importer", "demo", "--serve"))
+    (line,) = running.wait_for_line("in a browser on this machine", timeout_seconds=60)
+    with urlopen(f"{line.split()[1]}api/status", timeout=30) as answer:
+        assert json.load(answer)["headline"] == "All well"
+    running.process.send_signal(number)
+    running.process.wait(60)
+    ended = running.kill()
+    assert (ended.code, ended.stderr) == (0, [])
+    assert ended.stdout[-1] == "All of it was removed again; to keep it: metrics-importer demo --keep DIR"
+    assert list((commands.home / "tmp").iterdir()) == []
+
+
+def test_on_a_terminal_the_web_page_stays(commands: Commands) -> None:
+    master, slave = os.openpty()
+    command_line = die_with_parent([sys.executable, str(ROOT / "bin" / "metrics-importer"), "demo"])
+    with Popen(command_line, stdin=slave, stdout=slave, stderr=slave, env=commands.environment) as process:
+        os.close(slave)
+        with open(master, encoding="utf-8", errors="replace") as terminal:  # noqa: PTH123 - it has no path
+            said = iter(terminal.readline, "")
+            assert any("Ctrl-C ends it." in line for line in said)
+            process.send_signal(signal.SIGINT)
+            assert any("All of it was removed again" in line for line in said)
+            assert process.wait(60) == 0
 
 
 def test_a_directory_that_cannot_be_made_is_told(metrics_importer: MetricsImporter, tmp_path: Path) -> None:
