@@ -69,22 +69,31 @@ setup(
     },
     entry_points={
         "console_scripts": [
-            f"{script} = importer.cli.apteligent:{command}"
+            f"{script} = importer.cli.apteligent.main:{command}"
             for command in ("dailyjobs", "livestats", "groupedby", "servicestats")
             for script in (command, f"{command}.py")
         ]
-        + ["pingdom = importer.cli.apteligent:pingdom"]
-        + [f"{script} = importer.cli.leexport:main" for script in ("leexportpy", "leexport")]
-        + ["cton = importer.cli.cton:main"]
-        + ["pp-collector = importer.cli.pp_collector:main", "recollect = importer.cli.recollect:main"]
-        + ["pp-collector-crontab = importer.cli.pp_crontab:main", "pp-collector-timers = importer.cli.pp_timers:main"]
+        + ["pingdom = importer.cli.apteligent.main:pingdom"]
+        + [f"{script} = importer.cli.leexport.main:main" for script in ("leexportpy", "leexport")]
+        + ["cton = importer.cli.cton.main:main"]
+        + ["pp-collector = importer.cli.pp_collector.main:main", "recollect = importer.cli.pp_collector.recollect:main"]
         + [
-            f"{script} = importer.cli.ga_credentials:main"
+            "pp-collector-crontab = importer.cli.pp_collector.crontab:main",
+            "pp-collector-timers = importer.cli.pp_collector.timers:main",
+        ]
+        + [
+            f"{script} = importer.cli.pp_collector.ga_credentials:main"
             for script in ("generate-ga-credentials", "generate-ga-credentials.py")
         ]
-        + ["stats-service = importer.cli.stats_service:main"]
-        + [f"{script} = importer.cli.tokens:{script.replace('-', '_')}" for script in ("stats-token", "tokenhelper")]
-        + ["accesshelper = importer.cli.access_helper:main", "stats-client = importer.cli.stats_client:main"]
-        + ["metrics-importer = importer.cli.metrics_importer:main"],
+        + ["stats-service = importer.cli.stats_service.main:main"]
+        + [
+            f"{script} = importer.cli.stats_service.tokens:{script.replace('-', '_')}"
+            for script in ("stats-token", "tokenhelper")
+        ]
+        + [
+            "accesshelper = importer.cli.stats_service.access_helper:main",
+            "stats-client = importer.cli.stats_service.client:main",
+        ]
+        + ["metrics-importer = importer.cli.metrics_importer.main:main"],
     },
 )

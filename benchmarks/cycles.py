@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from importer.cli.apteligent_command import ApteligentCommand
+from importer.cli.apteligent.command import ApteligentCommand
 from importer.outbox import Outbox
 from importer.paths import find_directories
 

@@ -34,7 +34,7 @@ DRAIN_SECONDS = 60.0
 
 _EVENT = {"event": "shop.view", "uid": "s 1", "qty": 3, "price": 2.5, "page": "/basket", "session": "abcdefghijkl"}
 _LINE = r'analytics,event=shop.view event="shop.view",uid="s 1",qty=3i,price=2.5,page="/basket",session="abcdefghijkl"'
-_SERVICE = "import sys; from importer.cli.stats_service import main; sys.exit(main())"
+_SERVICE = "import sys; from importer.cli.stats_service.main import main; sys.exit(main())"
 
 
 def run() -> Iterator[Figure]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from importer.cli.ga_credentials import main
+from importer.cli.pp_collector.ga_credentials import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

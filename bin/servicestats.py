@@ -6,7 +6,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from importer.cli.apteligent import servicestats
+from importer.cli.apteligent.main import servicestats
 
 if __name__ == "__main__":
     raise SystemExit(servicestats())

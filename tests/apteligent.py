@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
-from importer.cli import apteligent
+from importer.cli.apteligent import main as apteligent
 from importer.http_client import HttpClient, RetryPolicy
 from importer.parallel import make_pool
 from importer.points import Batch

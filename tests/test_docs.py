@@ -18,7 +18,7 @@ from pathlib import Path
 import performanceplatform.collector
 import pytest
 
-from importer.cli import apteligent_files
+from importer.cli.apteligent import files as apteligent_files
 from importer.cli.command import Parser
 from importer.collector import arguments, plugins
 from importer.collector.collector_query import get_config

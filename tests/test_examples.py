@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.pp_files import FILES as PP_FILES
-from importer.cli.projects import PROJECTS
+from importer.cli.metrics_importer.projects import PROJECTS
+from importer.cli.pp_collector.files import FILES as PP_FILES
 from importer.collector.content import PATH_KEY
 from importer.collector.jobs_file import load_jobs
 from importer.collector.platform import read_platform

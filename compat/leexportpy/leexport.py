@@ -1,5 +1,5 @@
 """Old import path of the command."""
 
-from importer.cli.leexport import main
+from importer.cli.leexport.main import main
 
 __all__ = ["main"]

@@ -1,1 +1,4 @@
-"""One module a family of commands: each parses flags, builds a job and starts it."""
+"""A package a family of commands: each command parses flags, builds a job and starts it.
+
+Begin with `apteligent/main.py`.
+"""

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 def main() -> int:
     """Run the command with the process's arguments; return its exit code."""
-    from importer.cli.pp_collector import main as run  # on use: the command stands above this module
+    from importer.cli.pp_collector.main import main as run  # on use: the command stands above this module
 
     return run()
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from importer.cli.command_status import CommandStatus
-from importer.cli.status_report import as_json
+from importer.cli.metrics_importer.command_status import CommandStatus
+from importer.cli.metrics_importer.status_report import as_json
 from importer.cli.text_table import count_of, format_duration, format_time
 from importer.dashboard.expectation import Expectation, expected
 from importer.dashboard.last_error import LastError, errors_of, newest_first

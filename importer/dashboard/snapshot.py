@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from importer.cli.command_status import CommandStatus, read_status
-from importer.cli.projects import OutboxFile, Project, StateFiles, find_state
+from importer.cli.metrics_importer.command_status import CommandStatus, read_status
+from importer.cli.metrics_importer.projects import OutboxFile, Project, StateFiles, find_state
 from importer.dashboard.overview import Watched, overview
 from importer.errors import ImporterError, OutboxError
 from importer.outbox_view import OutboxView

@@ -234,7 +234,7 @@ def test_after_wrong_arguments_nobody_is_waited_for_at_a_terminal(tmp_path: Path
 def test_a_fault_of_its_own_gives_the_crontab_back_too(
     jobs: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path
 ) -> None:
-    from importer.cli import pp_crontab
+    from importer.cli.pp_collector import crontab as pp_crontab
 
     def fault(*_arguments: object) -> bytes:
         raise RuntimeError("a bug")

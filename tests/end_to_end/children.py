@@ -51,7 +51,10 @@ def python_words(change: _Function, *arguments: object, name: str, options: Iter
 
 def main(name: str) -> int:
     """Run the command of this name with the process's arguments; return its exit code."""
-    from importer.cli import apteligent, stats_service  # late: what runs before may change what they take from others
+    from importer.cli.apteligent import main as apteligent
+    from importer.cli.stats_service import (
+        main as stats_service,  # late: what runs before may change what they take from others
+    )
 
     function: Callable[[], int] = stats_service.main if name == "stats-service" else getattr(apteligent, name)
     return function()

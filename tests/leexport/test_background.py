@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.leexport_start import exit_code_of
+from importer.cli.leexport.start import exit_code_of
 from importer.errors import ExitCode
 from importer.simulators.base import never
 from tests.commands import ROOT, Result, isolated_environment

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from importer.cli.leexport_files import FILES
+from importer.cli.leexport.files import FILES
 from importer.simulators.log_search import API_KEY, LOG, LogSearchSimulator
 
 CONFIG = """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from importer.cli.projects import PROJECTS
+from importer.cli.metrics_importer.projects import PROJECTS
 from tests import apteligent
 from tests.commands import ROOT, Commands, isolated_environment
 from tests.self_metrics.told import ask_for, names_of, samples_of

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.projects import PROJECTS
+from importer.cli.metrics_importer.projects import PROJECTS
 from tests.apteligent import Site, opened_site
 from tests.commands import ROOT, Commands
 from tests.servers.debian import find_program

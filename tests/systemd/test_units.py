@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.projects import PROJECTS
+from importer.cli.metrics_importer.projects import PROJECTS
 from importer.errors import ExitCode
 from importer.events.settings.directory import PROJECT as STATS_SERVICE
 from tests.commands import ROOT, Result

@@ -1,6 +1,6 @@
 """Old import path of the crontab generator; `python -m performanceplatform.collector.crontab` is the command."""
 
-from importer.cli.pp_crontab import main
+from importer.cli.pp_collector.crontab import main
 from importer.collector.crontab import (
     crontab_begin_comment,
     crontab_end_comment,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli import apteligent_plans
+from importer.cli.apteligent import plans as apteligent_plans
 from importer.simulators.apteligent import CLIENT_ID, PASSWORD
 from importer.simulators.base import BROKEN_JSON, HTML_PAGE, Answer, Fault, cut_off, deep_json, huge_body, reset
 from tests.apteligent import BIKE, COMMANDS, DUTCH, INDIA, Site, account_keys, asked_for, unused_port

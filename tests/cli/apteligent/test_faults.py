@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.apteligent_plans import DailyPlan
+from importer.cli.apteligent.plans import DailyPlan
 from importer.group_map import load_group_map
 from importer.simulators.apteligent import PASSWORD, ApteligentSimulator, rate_limited, service_value
 from importer.simulators.base import Answer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.metrics_importer import main
+from importer.cli.metrics_importer.main import main
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.apteligent_files import FILES
+from importer.cli.apteligent.files import FILES
 from importer.simulators.apteligent import CLIENT_ID, PASSWORD, USERNAME, ApteligentSimulator
 from importer.simulators.graphite import GraphiteReceiver
 from tests.cli.metrics_importer.in_process import MetricsImporter

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from importer.cli.demo_stage import Stage, workplace
+from importer.cli.metrics_importer.demo.stage import Stage, workplace
 from importer.errors import ImporterError
 from importer.metric_store import MetricStore
 from tests.cli.metrics_importer.in_process import MetricsImporter

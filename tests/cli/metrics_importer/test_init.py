@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.asked_keys import destination_keys
-from importer.cli.init import VENDORS, _vendor
+from importer.cli.metrics_importer.asked_keys import destination_keys
+from importer.cli.metrics_importer.init.main import VENDORS, _vendor
 from importer.config import load_ini
 from importer.sinks import PROTOCOLS
 from tests.cli.metrics_importer.in_process import MetricsImporter

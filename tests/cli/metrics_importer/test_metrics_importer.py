@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from importer import __version__
-from importer.cli.projects import PROJECTS, chosen_projects
+from importer.cli.metrics_importer.projects import PROJECTS, chosen_projects
 from tests.cli.metrics_importer.in_process import MetricsImporter
 from tests.commands import Result
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.asked_keys import destination_keys, secrets_in
+from importer.cli.metrics_importer.asked_keys import destination_keys, secrets_in
 from importer.points import Point
 from importer.simulators.graphite import GraphiteReceiver
 from importer.sinks.sqlite import SqliteSink

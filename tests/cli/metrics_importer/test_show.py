@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.plot import HEIGHT, plot
+from importer.cli.metrics_importer.plot import HEIGHT, plot
 from importer.points import Point
 from importer.sinks.sqlite import SqliteSink
 from tests.cli.metrics_importer.in_process import MetricsImporter

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.command_status import CommandStatus
-from importer.cli.projects import OutboxFile
-from importer.cli.status_report import as_text
+from importer.cli.metrics_importer.command_status import CommandStatus
+from importer.cli.metrics_importer.projects import OutboxFile
+from importer.cli.metrics_importer.status_report import as_text
 from importer.outbox import Lane, Outbox, Run
 from importer.points import Payload
 from tests.cli.metrics_importer.in_process import MetricsImporter

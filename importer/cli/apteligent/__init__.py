@@ -1,0 +1,1 @@
+"""dailyjobs, groupedby, livestats and servicestats, and pingdom, which takes their way."""

@@ -1,0 +1,1 @@
+"""leexportpy, which is leexport, too."""

@@ -1,0 +1,1 @@
+"""metrics-importer: looks at all other commands, and moves what they keep."""

@@ -1,0 +1,1 @@
+"""What `make run` shows: each family at work against simulators."""

@@ -1,0 +1,1 @@
+"""Writes a first configuration of a vendor and a store."""
