@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from importer.cli.apteligent_plans import DailyPlan
+from importer.cli.apteligent.plans import DailyPlan
 from importer.simulators.apteligent import ApteligentSimulator, daily_value
 from importer.simulators.base import Answer
 from importer.sources.apteligent.asking import Account
