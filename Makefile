@@ -11,6 +11,12 @@ COVERAGE ?= 95
 JOBS ?= 3
 PYTEST_ARGS ?=
 
+# The Debian releases that there are packages for, and the one that is to be built. This machine's is in build/deb.
+SUITES ?= bookworm trixie
+OWN_SUITE := $(shell . /etc/os-release && echo $$VERSION_CODENAME)
+SUITE ?= $(OWN_SUITE)
+DEB = build/deb$(addprefix -,$(filter-out $(OWN_SUITE),$(1)))
+
 # A stamp is younger than all that decides what the virtual environment holds.
 # The one of the environment itself also names the Python: after an upgrade of Debian all is made anew.
 MADE := $(VENV)/.made-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
@@ -36,7 +42,7 @@ run: $(RUN_READY) ## set up what is needed and import the embedded example, show
 
 test: $(TEST_READY) servers ## set up what is needed and run all tests, under coverage
 	@$(PY) -m coverage erase
-	$(PY) -m coverage run -m pytest --numprocesses=$(JOBS) $(PYTEST_ARGS)
+	$(PY) -m coverage run -m pytest --numprocesses=$(JOBS) --dist=worksteal $(PYTEST_ARGS)
 	@$(PY) -m coverage combine --quiet
 	$(PY) -m coverage report --fail-under=$(COVERAGE)
 
@@ -56,12 +62,11 @@ bench: $(TEST_READY) ## measure what docs/performance.md tells, and write it the
 
 docs: written $(PAGES:%.rst=build/docs/%.html) $(MANUALS:docs/man/%.rst=build/man/%) ## write the marked blocks anew, render pages and manuals into build/; a fault in one is an error
 
-deb: ## build the Debian package into build/deb, and look it over with lintian
-	@tools/make-deb build/deb
-	lintian --allow-root --fail-on error,warning build/deb/*.changes
+deb: ## build the Debian package for this release into build/deb (SUITE=trixie: for that one), and look it over with lintian
+	@tools/make-deb $(call DEB,$(SUITE)) $(SUITE)
 
-test-deb: $(TEST_READY) ## install the package of build/deb in a container, run it under systemd, upgrade and purge it; for root
-	METRICS_IMPORTER_DEB=$$(ls build/deb/*.deb) $(PY) -m pytest --numprocesses=0 -m debian tests/debian
+test-deb: $(TEST_READY) servers ## try the package of each of SUITES in a container: install, run, upgrade, purge; for root
+	@set -e; $(foreach suite,$(SUITES),tools/test-deb $(call DEB,$(suite)) $(suite) $(PYTEST_ARGS);)
 
 constraints: ## pin the newest version of everything that lint, test and docs use
 	@tools/make-venv build/pins $(PYTHON)

@@ -90,7 +90,7 @@ def run_uninstalled(launcher: Path, *arguments: str | Path) -> subprocess.Comple
         check=False,
         text=True,
         cwd=launcher.parent,
-        env={**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")},
+        env={**os.environ, "PYTHONPATH": sysconfig.get_path("purelib"), "TMPDIR": str(launcher.parent)},
     )
 
 
@@ -129,10 +129,10 @@ def test_every_requirement_is_pinned_for_ci() -> None:
     assert requirements <= pinned_names()
 
 
-def test_ci_runs_lint_and_test_and_nothing_besides() -> None:
+def test_ci_runs_lint_the_tests_and_the_package_and_nothing_besides() -> None:
     commands = (ROOT / ".ci" / "run").read_text().splitlines()
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
-    assert commands[-1] == "exec make lint test"
+    assert commands[-1] == "exec make lint test deb test-deb"
     assert [line for line in commands if "make" in line] == commands[-1:]
 
 

@@ -1,21 +1,34 @@
 """A container of Debian with systemd as its first process: the package is installed there as on a machine."""
 
 import os
+import select
 import shutil
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tests.commands import ROOT
+from tests.debian.cgroups import joining, own_groups
+from tests.running import Lines
+from tests.servers.debian import in_ci
+from tests.servers.process import die_with_parent
 
+PACKAGE = os.environ.get("METRICS_IMPORTER_DEB", "")
+"""The package that is tried."""
+SUITE = os.environ.get("METRICS_IMPORTER_SUITE", "")
+"""The release of Debian that it is for; empty for this machine's."""
 BASES = ROOT / "build" / "debian"
 """Where Debian's bare root directories are kept for the next time."""
-INCLUDED = "systemd,systemd-sysv,dbus,python3,ca-certificates"
-NEEDED = ("debootstrap", "systemd-nspawn", "nsenter")
-BOOT_SECONDS = 120.0
-STOP_SECONDS = 60.0
+DEPENDED_ON = ("adduser", "libstdc++6", "procps")
+"""What the package needs, and what tests look with."""
+BOOT_SECONDS = 180.0
+STOP_SECONDS = 120.0
+WAIT_SECONDS = 240.0
+"""How long anything may take; a test fails when that is over. `livestats` makes its first cycle within two minutes."""
+COMMAND_SECONDS = 300.0
 ENVIRONMENT = {
     "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
     "LC_ALL": "C.UTF-8",
@@ -24,22 +37,67 @@ ENVIRONMENT = {
 
 
 class Container:
-    """A booted container, which shares the network with us."""
+    """A container, which shares the network with us; its disk outlives a boot."""
 
-    def __init__(self, root: Path, leader: int) -> None:
-        self.root = root
+    def __init__(self, folder: Path) -> None:
+        self.root = folder / "root"
         """Its `/`, as seen from here."""
-        self._inside = ["nsenter", f"--target={leader}", "--mount", "--pid", "--uts", "--ipc", "--cgroup"]
+        self._folder = folder
+        self._leader = 0
+        self._inside: list[str] = []
+        self._nspawn: subprocess.Popen[bytes] | None = None
+
+    # Power
+
+    def boot(self) -> None:
+        """Switch it on; return once it has booted. Raises AssertionError, with what was said, where that cannot be."""
+        with ExitStack() as stack, _notified(self._folder / "notify") as notified:
+            groups = stack.enter_context(own_groups(f"{self._folder.name}-{os.getpid()}"))
+            log = stack.enter_context((self._folder / "boot.log").open("ab"))
+            command = ["systemd-nspawn", f"--directory={self.root}", "--register=no", "--keep-unit"]
+            self._nspawn = subprocess.Popen(
+                die_with_parent(joining(groups, [*command, "--notify-ready=yes", "--boot"])),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env={
+                    **os.environ,
+                    "NOTIFY_SOCKET": str(self._folder / "notify"),
+                    "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",  # as on a machine, however old the one around it is
+                },
+            )
+            self._leader = _leader(notified, self._nspawn, self._folder / "boot.log")
+            self._off = stack.pop_all()
+        self._inside = ["nsenter", f"--target={self._leader}", "--mount", "--pid", "--uts", "--ipc", "--cgroup"]
+
+    def power_cut(self) -> None:
+        """Switch it off with no warning: all processes are killed at once."""
+        os.kill(self._leader, signal.SIGKILL)
+        self._wait_off()
+
+    def go_down_for_reboot(self) -> None:
+        """Have it shut itself down for a reboot, which is for us to end by `boot`."""
+        self.try_run("systemctl", "reboot")
+        self._wait_off()
+
+    def _wait_off(self) -> None:
+        assert self._nspawn is not None
+        self._nspawn.wait(STOP_SECONDS)
+        self._nspawn = None
+        self._off.close()
+
+    # Commands and files
 
     def try_run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command in it to its end; the output holds what it said on either stream."""
         return subprocess.run(
-            [*self._inside, *command],
+            [*self._inside, *die_with_parent(list(command))],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env=ENVIRONMENT,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
 
@@ -59,6 +117,11 @@ class Container:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
 
+    def prepare(self) -> None:
+        """Install what the package depends on."""
+        self.run("apt-get", "--quiet=2", "update")
+        self.run("apt-get", "--quiet=2", "install", "--yes", "--no-install-recommends", *DEPENDED_ON)
+
     def install(self, package: Path) -> str:
         """Install a package from a file, with what it depends on; return what apt said.
 
@@ -68,84 +131,93 @@ class Container:
         options = ["--yes", "--reinstall", "--no-install-recommends", "-o", "Dpkg::Options::=--force-confold"]
         return self.run("apt-get", "install", *options, f"/root/{package.name}")
 
+    # Units
+
+    def start(self, *units: str) -> None:
+        """Start units; services have told that they are ready then. Raises AssertionError with what was logged."""
+        done = self.try_run("systemctl", "start", *units)
+        if done.returncode:
+            log = self.run("journalctl", "--no-pager", "--lines=40", "--output=cat")
+            raise AssertionError(f"{done.stdout}\n{log}")
+
+    def property_of(self, unit: str, name: str) -> str:
+        """Return a property of a unit, as `systemctl show` names and tells it."""
+        return self.run("systemctl", "show", unit, f"--property={name}", "--value").strip()
+
     @contextmanager
-    def journal(self, unit: str) -> Iterator[Iterator[str]]:
-        """Give the messages about a unit, and of it, that come from now on."""
-        command = [*self._inside, "journalctl", "--follow", "--output=cat", f"--unit={unit}", "--lines=1"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as following:
-            assert following.stdout is not None
-            following.stdout.readline()  # the newest message of before: from here on it follows
+    def journal(self, unit: str) -> Iterator[Lines]:
+        """Collect the messages about a unit, and of it, that come from now on."""
+        newest = self.run("journalctl", "--lines=0", "--show-cursor").strip()
+        cursor = newest.rpartition("-- cursor: ")[2]
+        following = ["journalctl", "--follow", "--output=cat", f"--unit={unit}", f"--after-cursor={cursor}"]
+        command = [*self._inside, *die_with_parent(following)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as process:
+            assert process.stdout is not None
+            lines = Lines(process.stdout)
             try:
-                yield iter(following.stdout.readline, "")
+                yield lines
             finally:
-                following.kill()
+                process.kill()
+                lines.whole()
 
 
 def why_no_container() -> str:
-    """Return why no container can be had here, empty if one can."""
+    """Return why no container can be had here, empty if one can; in CI, where none may be missing, always empty."""
+    if in_ci():
+        return ""
     if os.geteuid() != 0:
         return "only root can boot a container"
-    missing = [program for program in NEEDED if shutil.which(program) is None]
+    missing = [program for program in ("debootstrap", "systemd-nspawn", "nsenter") if shutil.which(program) is None]
     return f"not installed: {', '.join(missing)}; apt-get install debootstrap systemd-container" if missing else ""
 
 
 @contextmanager
 def booted(folder: Path) -> Iterator[Container]:
     """Boot a fresh container, whose files are below a folder; it is gone at the end."""
-    root = folder / "root"
-    subprocess.run(["cp", "--archive", "--reflink=auto", _base(), root], check=True)
-    with _notified(folder / "notify") as notified, (folder / "boot.log").open("w") as log:
-        nspawn = subprocess.Popen(
-            ["systemd-nspawn", f"--directory={root}", "--register=no", "--keep-unit", "--notify-ready=yes", "--boot"],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify")},
-        )
-        try:
-            yield Container(root, _leader(notified))
-        finally:
-            nspawn.terminate()  # which has it shut down
-            nspawn.wait(STOP_SECONDS)
-    shutil.rmtree(root)
+    container = Container(folder)
+    subprocess.run(["cp", "--archive", "--reflink=auto", _base(), container.root], check=True)
+    container.boot()
+    try:
+        yield container
+    finally:
+        container.power_cut()
+    shutil.rmtree(container.root)
 
 
 @contextmanager
 def _notified(path: Path) -> Iterator[socket.socket]:
+    """Give a socket that hears of the boot alone: were it there for longer, and not read, systemd would wait for us."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notified:
         notified.bind(str(path))
-        notified.settimeout(BOOT_SECONDS)
-        yield notified
+        try:
+            yield notified
+        finally:
+            path.unlink()
 
 
-def _leader(notified: socket.socket) -> int:
-    """Wait until the container has booted; return its first process. Raises TimeoutError."""
+def _leader(notified: socket.socket, nspawn: "subprocess.Popen[bytes]", log: Path) -> int:
+    """Wait until the container has booted; return its first process.
+
+    Raises AssertionError if it cannot be had here or takes too long.
+    """
+    ended = os.pidfd_open(nspawn.pid)
     told: dict[str, str] = {}
     while told.get("READY") != "1" or "X_NSPAWN_LEADER_PID" not in told:
+        ready, _, _ = select.select([notified, ended], [], [], BOOT_SECONDS)
+        assert notified in ready, f"no container can be booted here: {log.read_text(errors='replace')[-2000:]}"
         told |= dict(line.split("=", 1) for line in notified.recv(4096).decode().splitlines())
+    os.close(ended)
     return int(told["X_NSPAWN_LEADER_PID"])
 
 
 def _base() -> Path:
-    """Return a bare root directory of this machine's Debian, made if there is none yet."""
-    mirror, suite = _mirror()
-    base = BASES / suite
-    if not base.is_dir():
-        unfinished = BASES / f"{suite}.unfinished"
-        shutil.rmtree(unfinished, ignore_errors=True)
-        unfinished.mkdir(parents=True)
-        command = ["debootstrap", "--variant=minbase", f"--include={INCLUDED}", suite, str(unfinished), mirror]
-        subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
-        unfinished.rename(base)
-    return base
+    """Return a bare root directory of the release, made if there is none yet."""
+    suite = SUITE or _own_suite()
+    subprocess.run([ROOT / "tools" / "debian-base", BASES, suite], check=True)
+    return BASES / suite
 
 
-def _mirror() -> tuple[str, str]:
-    """Return the address and the suite that apt gets Debian itself from."""
-    release = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
-    suite = release["VERSION_CODENAME"].strip('"')
-    wanted = ["Created-By: Packages", "Component: main", f"Release: {suite}"]
-    command = ["apt-get", "indextargets", "--format", "$(SITE)", *wanted]
-    sites = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-    assert sites, f"apt knows no mirror of {suite}: run apt-get update"
-    return sites[0], suite
+def _own_suite() -> str:
+    lines = Path("/etc/os-release").read_text().splitlines()
+    release = dict(line.split("=", 1) for line in lines if "=" in line)
+    return release["VERSION_CODENAME"].strip('"')

@@ -1,11 +1,9 @@
 """The package on a Debian machine: installed, run by systemd, upgraded, removed, purged. In this order."""
 
 import json
-import os
 import re
 import subprocess
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +12,9 @@ import importer
 from importer.simulators.apteligent import ApteligentSimulator, demo_apps
 from tests.apteligent import ZONES, account_keys, unused_port
 from tests.commands import ROOT
-from tests.debian.container import Container, booted, why_no_container
+from tests.debian.container import PACKAGE, WAIT_SECONDS, Container, booted
+from tests.debian.marks import MARKS
 
-PACKAGE = os.environ.get("METRICS_IMPORTER_DEB", "")
 UNITS = sorted(path.name for path in (ROOT / "systemd").iterdir())
 COMMANDS = sorted(path.name for path in (ROOT / "bin").iterdir() if path.is_file())
 OF_OTHERS = re.compile(r"/__pycache__|^/(dev|proc|run|sys|tmp)/|^/var/(backups|cache|lib|log|tmp)/|^/etc/.*-$|^/root/")
@@ -36,30 +34,21 @@ OLD_PACKAGE = {
     "opt/apteligentimporter/bin/livestats.py": "#!/bin/sh\necho old\n",
 }
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.debian,
-    pytest.mark.timeout(900),
-    pytest.mark.skipif(not PACKAGE, reason="METRICS_IMPORTER_DEB names no package: make test-deb"),
-    pytest.mark.skipif(bool(PACKAGE) and bool(why_no_container()), reason=why_no_container()),
-]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Container, set[str]]]:
-    """A machine without the package, with all that it depends on, and the files there."""
-    with booted(tmp_path_factory.mktemp("debian")) as container:
-        container.run("apt-get", "update")
-        container.run("apt-get", "install", "--yes", "--no-install-recommends", "adduser", "libstdc++6", "procps")
-        yield container, files(container)
+def files_before(bare: Container) -> set[str]:
+    """The files of the machine without the package."""
+    return files(bare)
 
 
 @pytest.fixture(scope="module")
-def machine(bare: tuple[Container, set[str]]) -> Container:
-    """A machine with the package installed."""
-    container, _ = bare
-    container.install(Path(PACKAGE).resolve())
-    return container
+def machine(bare: Container, files_before: set[str]) -> Container:
+    """The machine with the package installed."""
+    assert files_before
+    bare.install(Path(PACKAGE).resolve())
+    return bare
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +59,6 @@ def service(machine: Container) -> str:
     assert "port = 20080" in shipped
     machine.write("/etc/stats-service/stats-service.ini", shipped.replace("port = 20080", f"port = {port}"))
     machine.run("stats-token", "create", "ali", "--access-json", TOKEN_FILE)
-    machine.run("chown", "root:metrics-importer", TOKEN_FILE)
-    machine.run("chmod", "640", TOKEN_FILE)
     machine.run("systemctl", "enable", "--now", "stats-service.service")
     return f"http://127.0.0.1:{port}"
 
@@ -108,10 +95,6 @@ def answer(url: str) -> int:
     return status
 
 
-def property_of(machine: Container, unit: str, name: str) -> str:
-    return machine.run("systemctl", "show", unit, f"--property={name}", "--value").strip()
-
-
 def test_every_command_starts_and_has_a_manual(machine: Container) -> None:
     for command in COMMANDS:
         assert machine.run(command, "--version").split()[-1] == importer.__version__
@@ -127,6 +110,12 @@ def test_scripts_of_the_old_package_are_where_they_were(machine: Container, name
 
 def test_what_the_requirements_have_compiled_can_be_loaded(machine: Container) -> None:
     assert machine.run("/opt/venvs/metrics-importer/bin/python", "-W", "error", "-c", f"import {COMPILED}") == ""
+
+
+def test_it_can_be_installed_beside_the_python_that_it_was_built_for_alone(machine: Container) -> None:
+    minor = int(machine.run("python3", "-c", "import sys; print(sys.version_info.minor)"))
+    needed = machine.run("dpkg-query", "--show", "--showformat=${Depends}", "metrics-importer").split(", ")
+    assert {f"python3 (>= 3.{minor})", f"python3 (<< 3.{minor + 1})"} <= set(needed)
 
 
 def test_nothing_is_compiled_when_a_command_starts(machine: Container) -> None:
@@ -148,7 +137,7 @@ def test_nothing_is_enabled_or_runs_before_it_is_configured(machine: Container) 
     states = {unit: machine.try_run("systemctl", "is-enabled", unit).stdout.strip() for unit in UNITS}
     assert set(states.values()) <= {"disabled", "static"}
     plain = [unit for unit in UNITS if "@" not in unit]
-    assert {property_of(machine, unit, "ActiveState") for unit in plain} == {"inactive"}
+    assert {machine.property_of(unit, "ActiveState") for unit in plain} == {"inactive"}
 
 
 @pytest.mark.parametrize("unit", UNITS)
@@ -161,11 +150,11 @@ def test_a_service_starts_from_the_example_and_answers(service: str) -> None:
 
 
 def test_a_killed_service_is_started_again(machine: Container, service: str) -> None:
-    killed = property_of(machine, "stats-service.service", "MainPID")
+    killed = machine.property_of("stats-service.service", "MainPID")
     with machine.journal("stats-service.service") as messages:
         machine.run("kill", "-KILL", killed)
-        assert any(message.startswith("Started stats-service.service") for message in messages)
-    assert property_of(machine, "stats-service.service", "MainPID") != killed
+        messages.wait_for("Started stats-service.service", 1, WAIT_SECONDS)
+    assert machine.property_of("stats-service.service", "MainPID") != killed
     assert answer(service) == 200
 
 
@@ -180,15 +169,15 @@ def test_enabled_timers_are_listed(machine: Container) -> None:
 def test_an_upgrade_keeps_outbox_and_configuration_and_restarts_what_runs(
     machine: Container, service: str, outbox: list[object]
 ) -> None:
-    before = property_of(machine, "stats-service.service", "MainPID")
+    before = machine.property_of("stats-service.service", "MainPID")
     configured = machine.run("sha256sum", "/etc/apteligent-importer/apteligent.json")
     machine.install(Path(PACKAGE).resolve())
     assert queues(machine) == outbox
     assert machine.run("sha256sum", "/etc/apteligent-importer/apteligent.json") == configured
-    assert property_of(machine, "stats-service.service", "ActiveState") == "active"
-    assert property_of(machine, "stats-service.service", "MainPID") != before
+    assert machine.property_of("stats-service.service", "ActiveState") == "active"
+    assert machine.property_of("stats-service.service", "MainPID") != before
     assert answer(service) == 200
-    assert property_of(machine, "livestats.service", "ActiveState") == "inactive"
+    assert machine.property_of("livestats.service", "ActiveState") == "inactive"
 
 
 @pytest.mark.usefixtures("service", "outbox")
@@ -201,11 +190,10 @@ def test_removing_stops_services_and_keeps_what_is_not_the_packages(machine: Con
 
 
 @pytest.mark.usefixtures("service", "outbox")
-def test_purging_leaves_nothing(machine: Container, bare: tuple[Container, set[str]]) -> None:
+def test_purging_leaves_nothing(machine: Container, files_before: set[str]) -> None:
     machine.run("apt-get", "purge", "--yes", "metrics-importer")
-    _, before = bare
     machine.run("rm", f"/root/{Path(PACKAGE).name}")
-    assert sorted(files(machine) - before) == []
+    assert sorted(files(machine) - files_before) == []
     assert machine.try_run("getent", "passwd", "metrics-importer").stdout == ""
     assert machine.try_run("getent", "group", "metrics-importer").stdout == ""
 
@@ -227,7 +215,7 @@ def test_it_takes_the_place_of_the_old_package_whose_configuration_stays(tmp_pat
         container.install(build_old_package(tmp_path))
         assert container.run(script) == "old\n"
         container.write(file, '{"edited": true}\n')
-        container.run("apt-get", "update")
+        container.prepare()
         container.install(Path(PACKAGE).resolve())
         assert container.run(script, "--version") == f"livestats {importer.__version__}\n"
         container.run("dpkg", "--purge", "apteligentimporter")

@@ -1,5 +1,6 @@
 """The files of debian/ agree with what they package."""
 
+import os
 import re
 import subprocess
 import sys
@@ -11,9 +12,11 @@ import pytest
 
 import importer
 from tests.commands import ROOT, Result
+from tests.debian.container import why_no_container
 
 DEBIAN = ROOT / "debian"
 PIN = re.compile(r"^([\w.-]+)==([\w.]+)", re.MULTILINE)
+NOBODY = 65534
 OLD_SCRIPTS = {f"{name}.py" for name in ("dailyjobs", "groupedby", "livestats", "servicestats")}
 
 
@@ -77,6 +80,38 @@ def test_what_the_package_puts_into_etc_is_free_of_mistakes(run_command: Callabl
     assert len(shipped) >= len(patterns)
     result = run_command("metrics-importer", "check", *map(str, shipped))
     assert (result.code, result.stderr) == (0, "")
+
+
+def need(*pairs: str) -> subprocess.CompletedProcess[str]:
+    """Run tools/need, not as root, who would install what is missing."""
+    return subprocess.run(
+        ["sh", "-s", "--", *pairs],
+        input=(ROOT / "tools" / "need").read_text(),
+        user=NOBODY if os.geteuid() == 0 else None,
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_whoever_cannot_install_what_a_build_needs_is_told_what_is_missing() -> None:
+    done = need("sh=dash", "no-such-program=its-package", "no-other-program=other-package")
+    assert done.returncode == 1
+    assert done.stderr == "missing here: run as root: apt-get install its-package other-package\n"
+
+
+def test_where_all_is_there_that_a_build_needs_nothing_is_said() -> None:
+    done = need("sh=dash", "env=coreutils")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_where_no_container_can_be_had_ci_fails_and_all_others_are_told_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("CI", "true")
+    assert why_no_container() == ""
+    monkeypatch.setenv("CI", "false")
+    assert why_no_container().startswith(("only root", "not installed: debootstrap, systemd-nspawn, nsenter"))
 
 
 @pytest.fixture(scope="module")
