@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -90,7 +90,8 @@ class BookServer(ThreadingHTTPServer):
     def drop_connections(self) -> None:
         """Close the kept connections."""
         for connection in list(self.open):
-            connection.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # a client may have ended it meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class _BookHandler(BaseHTTPRequestHandler):
