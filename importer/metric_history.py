@@ -119,6 +119,7 @@ class MetricHistory(MetricStore):
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         super()._prepare(connection)
+        self._known.clear()  # ids mean something in their own file alone, and this may be another one
         connection.set_progress_handler(self._stopping, _STEPS_BETWEEN_LOOKS)
         connection.execute("CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY)")
         connection.execute("BEGIN")  # the snapshot: what is read from now on is of one moment

@@ -67,8 +67,8 @@ class Terminal:
         return True
 
     def type(self, text: str) -> None:
-        """Type keys."""
-        os.write(self._controller, text.encode())
+        """Type keys; half a surrogate pair is a byte that is not UTF-8."""
+        os.write(self._controller, text.encode(errors="surrogateescape"))
 
     def close(self) -> None:
         """Return once all that was written has been read, by everybody who has the device."""

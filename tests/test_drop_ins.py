@@ -32,9 +32,7 @@ def test_what_editors_and_packages_leave_is_passed_over(tmp_path: Path, name: st
 
 
 def test_there_need_be_no_directory(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
     assert drop_in_files(tmp_path / "absent.d", ".json") == []
-    assert drop_in_files(tmp_path / "file", ".json") == []
 
 
 def test_a_directory_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
@@ -42,6 +40,21 @@ def test_a_directory_that_cannot_be_read_is_a_mistake(tmp_path: Path) -> None:
     loop.symlink_to(loop)
     with pytest.raises(ConfigError, match=r"loop\.d: cannot be read: Too many levels"):
         drop_in_files(loop, ".json")
+
+
+def test_a_file_in_its_place_is_a_mistake(tmp_path: Path) -> None:
+    (tmp_path / "file.d").touch()
+    with pytest.raises(ConfigError, match=r"file\.d: cannot be read: Not a directory"):
+        drop_in_files(tmp_path / "file.d", ".json")
+
+
+def test_a_link_to_nowhere_is_a_mistake_and_one_to_a_directory_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "link.d").symlink_to("target")
+    with pytest.raises(ConfigError, match=r"link\.d: cannot be read: No such file or directory"):
+        drop_in_files(tmp_path / "link.d", ".json")
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "a.json").touch()
+    assert drop_in_files(tmp_path / "link.d", ".json") == [tmp_path / "link.d" / "a.json"]
 
 
 def test_the_state_of_files_differs_once_one_is_added_changed_or_removed(tmp_path: Path) -> None:
@@ -64,3 +77,9 @@ def test_the_state_of_files_differs_once_one_is_added_changed_or_removed(tmp_pat
     assert not has_changed()
     (folder / "x.ini").unlink()
     assert has_changed()
+    folder.joinpath("x.ini~").unlink()
+    folder.rmdir()
+    assert not has_changed()
+    folder.symlink_to("nowhere")
+    assert has_changed()
+    assert not has_changed()

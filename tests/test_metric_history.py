@@ -95,3 +95,12 @@ def test_a_long_look_is_cut_short_when_it_is_time_to_stop(tmp_path: Path) -> Non
     path = stored(tmp_path / "metrics.db", [("dau", "{}", time, 1) for time in range(200_000)])
     with MetricHistory(path, stopping=lambda: True) as history, pytest.raises(SinkError, match="interrupted"):
         history.extent(Position())
+
+
+def test_names_are_never_taken_from_a_file_whose_place_another_took(tmp_path: Path) -> None:
+    path = stored(tmp_path / "metrics.db", [("a", "{}", 60, 1), ("b", "{}", 60, 2), ("a", "{}", 120, 3)])
+    other = stored(tmp_path / "other.db", [("b", "{}", 60, 2), ("a", "{}", 60, 1), ("a", "{}", 120, 3)])
+    with MetricHistory(path) as history:
+        assert len(read(history)) == 3
+        other.replace(path)
+        assert {(*point.path, point.value) for point in read(history)} == {("a", 1), ("b", 2), ("a", 3)}

@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from importer.errors import ConfigError, ImporterError, Problem, UsageError
 if TYPE_CHECKING:
     from importer.sinks.base import PointSink
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _INLINE = Path("--destination")
 """What stands for a file in messages about a description on the command line."""
 _WITHOUT_HISTORY = ("prometheus",)
@@ -42,7 +41,7 @@ def start_time(text: str) -> float:
 
 def end_time(text: str) -> float:
     """Return the first time that is not meant, in the same way; a day is meant whole."""
-    return (_moment(text) + timedelta(days=1 if _DAY.fullmatch(text) else 0)).timestamp()
+    return (_moment(text) + timedelta(days=1 if _is_day(text) else 0)).timestamp()
 
 
 def _moment(text: str) -> datetime:
@@ -57,6 +56,15 @@ def _moment(text: str) -> datetime:
             f"{text!r:.40} is no time of 1970 to 2105 such as 2026-01-31 or 2026-01-31T06:30"
         )
     return moment
+
+
+def _is_day(text: str) -> bool:
+    """Whether a text says no time of the day."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def whole_seconds(text: str) -> int:
@@ -131,5 +139,10 @@ def _described(text: str, places: Places) -> "list[PointSink]":
 
 
 def _is_store(sink: "PointSink", database: Path) -> bool:
-    _, _, name = sink.lane.partition("://")
-    return sink.family == "sqlite" and Path(name).resolve() == database
+    """Whether a destination is the store itself, by whatever path."""
+    if sink.family != "sqlite":
+        return False
+    path = Path(sink.lane.partition("://")[2])
+    with suppress(OSError):
+        return path.samefile(database)
+    return path.resolve() == database

@@ -11,6 +11,7 @@ import pytest
 from importer.cli.metrics_importer.asked_keys import destination_keys
 from importer.cli.metrics_importer.init.main import VENDORS, _vendor
 from importer.config import load_ini
+from importer.leexport.search_files import load_search_ini
 from importer.sinks import PROTOCOLS
 from tests.cli.metrics_importer.in_process import MetricsImporter
 
@@ -156,6 +157,7 @@ def test_whatever_a_store_needs_is_asked_for(command: MetricsImporter, tmp_path:
         (["--store", "sqlite", "--set", "hots=a"], "not known here: hots"),
         (["--store", "sqlite", "--set", "store.self=a"], "not known here: store.self"),
         (["--store", "sqlite", "--set", "store.protocol=a"], "not known here: store.protocol"),
+        (["--store", "sqlite", "--secret-file", "token=/dev/stdin"], "does not last; give token=- "),
         (["--store", "sqlite", "--set", "hostname"], "is not KEY=VALUE"),
         (["--store", "sqlite", "--set", "hostname=ftp://a"], "hostname"),
         (["--store", "hosted_graphite", "--set", "push_url=tcp://a", "--set", "api_key=x"], "--secret-file store.api"),
@@ -308,6 +310,30 @@ def test_values_come_back_from_an_ini_file_as_they_were_given(command: MetricsIm
     assert search["destination"]["path"] == "/a, b#c"
 
 
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("where(/a # b/) calculate(count)", "a # b"),
+        ("# all", "# all"),
+        ('"error"', '"error"'),
+        ("'error'", "'error'"),
+        ("'a' AND '''b'''", "'a"),
+        ('"""a', '"""a'),
+        (" a, b ", " a, b "),
+        ("where(a='b\"c')", "it's 5\""),
+        ("'a' and \"b\" # c", "b]c"),
+    ],
+)
+def test_what_looks_like_a_comment_or_quotes_stays_in_a_statement_and_a_name(
+    command: MetricsImporter, tmp_path: Path, statement: str, name: str
+) -> None:
+    flags = ["--secret-file", "rw_api_key=secret", "--store", "sqlite"]
+    values = [f"statement={statement}", f"name={name}", "logs=a # b"]
+    command.run("init", "leexportpy", "--config", tmp_path / "new", *flags, *_flags(values))
+    search = load_search_ini(tmp_path / "new/config.ini")["Searches"][name]  # type: ignore[index]
+    assert (search["query"]["statement"], search["query"]["logs"]) == (statement, "a # b")
+
+
 def test_the_first_user_of_the_stats_service_gets_a_token_once(command: MetricsImporter, tmp_path: Path) -> None:
     new = tmp_path / "new"
     outcome = command.run("init", "stats-service", "--config", new, *flags_of("stats-service"))
@@ -322,6 +348,16 @@ def test_the_first_user_of_the_stats_service_gets_a_token_once(command: MetricsI
     parser = configparser.RawConfigParser()
     parser.read(new / "stats-service.ini")
     assert parser["server:main"]["port"] == "20080"
+
+
+@pytest.mark.parametrize("database", ["a ;b", ";a"])
+def test_what_the_service_would_not_read_whole_is_not_written(
+    command: MetricsImporter, tmp_path: Path, database: str
+) -> None:
+    flags = ["--store", "influxdb", *store_flags(["url=http://127.0.0.1:8086", f"database={database}"])]
+    outcome = command.run("init", "stats-service", "--config", tmp_path / "new", *flags, code=2)
+    assert "cannot be written into an INI file" in outcome.err
+    assert not (tmp_path / "new").exists()
 
 
 def test_pp_collector_has_its_files_where_its_units_look_for_them(command: MetricsImporter, tmp_path: Path) -> None:

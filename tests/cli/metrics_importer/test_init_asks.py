@@ -71,11 +71,30 @@ def test_an_answer_that_is_wrong_is_told_and_asked_again(commands: Commands) -> 
         ("port, or another key=value [none]: ", "2003\n"),
         ("or Enter to go on: ", "hots=a\n"),
         ("hots: is not a key of this store", ""),
+        ("or Enter to go on: ", "max_buffer=many\n"),
+        ("max_buffer: 'many' is not a number", ""),
         ("or Enter to go on: ", "\n"),
     ]
     code, terminal = talk(commands, "pingdom", dialogue=dialogue)
     assert code == 0, terminal.text
     assert json.loads((commands.config_dir / "graphite.json").read_text())["port"] == 2003
+
+
+def test_what_is_not_utf_8_is_told_and_asked_again(commands: Commands) -> None:
+    dialogue = [
+        ("API token (not shown): ", "sesam\udce9\n"),
+        ("that is not UTF-8; type it again", ""),
+        *PINGDOM[:2],
+        ("first element of all names [pingdom]: ", "\udcfcptime\n"),
+        ("that is not UTF-8; type it again", ""),
+        *PINGDOM[2:],
+        ("[sqlite]: ", "dummy\n"),
+        ("or Enter to go on: ", "\n"),
+    ]
+    code, terminal = talk(commands, "pingdom", dialogue=dialogue)
+    assert code == 0, terminal.text
+    assert json.loads((commands.config_dir / "pingdom.json").read_text())["metric_root"] == "uptime"
+    assert (commands.config_dir / "pingdom-token").read_text() == "open sesame\n"
 
 
 def test_keys_that_go_together_are_asked_for_together(commands: Commands) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def test_everything_is_sent_oldest_first_and_told(store: MetricsImporter, tmp_pa
     [
         (["--from", "2016-05-03"], EVERYTHING[2:]),
         (["--to", "2016-05-03"], EVERYTHING[:4]),
+        (["--to", "20160503"], EVERYTHING[:4]),
+        (["--to", "2016-W18-2"], EVERYTHING[:4]),
         (["--to", "2016-05-03T00:00"], EVERYTHING[:2]),
         (["--from", "2016-05-03T02:00+02:00", "--to", "2016-05-03T00:00:01"], EVERYTHING[2:4]),
         (["--name", "*.rating"], [EVERYTHING[1], EVERYTHING[3]]),
@@ -130,6 +133,15 @@ def test_a_graphite_json_that_names_the_store_too_sends_to_the_others(store: Met
     store.run("replay", "--config", path)
     assert values(tmp_path / "a") == EVERYTHING
     assert values(tmp_path / "b") == EVERYTHING
+
+
+@pytest.mark.parametrize("link", [Path.symlink_to, Path.hardlink_to])
+def test_another_name_of_the_store_is_the_store(
+    store: MetricsImporter, tmp_path: Path, link: Callable[[Path, Path], None]
+) -> None:
+    link(tmp_path / "other.db", store.state / "metrics.db")
+    description = json.dumps({"protocol": "sqlite", "path": str(tmp_path / "other.db")})
+    assert "itself" in store.run("replay", "--destination", description, code=2).err
 
 
 def test_what_has_no_history_is_left_out_and_told(store: MetricsImporter, tmp_path: Path) -> None:

@@ -56,11 +56,16 @@ class Terminal:
         print(one_line(line), file=sys.stderr)
 
     def _answered(self, read: Callable[[], str]) -> str:
-        try:
-            return read().strip()
-        except (EOFError, KeyboardInterrupt) as error:
-            print(file=sys.stderr)
-            raise ImporterError("interrupted; nothing was written") from error
+        while True:
+            try:
+                text = read().strip()
+                text.encode()  # in some locales Python reads any bytes
+                return text
+            except UnicodeError:
+                self.tell("that is not UTF-8; type it again")
+            except (EOFError, KeyboardInterrupt) as error:
+                print(file=sys.stderr)
+                raise ImporterError("interrupted; nothing was written") from error
 
 
 def terminal() -> Terminal | None:
@@ -138,7 +143,7 @@ class Answers:
         if name is not None:
             self._used.add(name)
             path = self.secret_files[name]
-            return TypedSecret(_from_standard_input()) if path == "-" else str(Path(path).absolute())
+            return TypedSecret(_from_standard_input()) if path == "-" else _lasting(path, question.key)
         if self._flag(self.texts, question.key) is not None:
             what = f"--set {question.key}: everybody can see a command line"
             raise UsageError(f"{what}; give --secret-file {self._prefixes[0]}{question.key}=FILE")
@@ -148,6 +153,14 @@ class Answers:
         if not question.is_optional:
             self.missing.append(f"--secret-file {self._prefixes[0]}{question.key}=FILE")
         return None
+
+    def typed(self, question: Question, text: str, person: Terminal) -> Value | None:
+        """Return what a person has typed as an answer; None, once that is told, for what is none."""
+        try:
+            return self._parsed(question, text)
+        except UsageError as error:
+            person.tell(str(error).removeprefix("--set "))
+            return None
 
     def finish(self) -> None:
         """Raise UsageError, in one line, for what is missing, or else for flags that nothing has asked for."""
@@ -179,17 +192,22 @@ class Answers:
             text = person.ask(f"{question.what}{hint}{default}")
             if not text and (question.is_optional or question.default is not None):
                 return question.default
-            try:
-                if text:
-                    return self._parsed(question, text)
-            except UsageError as error:
-                person.tell(str(error).removeprefix("--set "))
+            if text and (value := self.typed(question, text, person)) is not None:
+                return value
 
     def _asked_secret(self, question: Question, person: Terminal) -> str:
         while True:
             text = person.ask_secret(f"{question.what}{' [none]' if question.is_optional else ''}")
             if text or question.is_optional:
                 return text
+
+
+def _lasting(name: str, key: str) -> str:
+    """Return the whole path of a file; raises UsageError for one of a shell's, as `<(...)`, which ends with it."""
+    path = Path(name).absolute()
+    if path.is_relative_to("/dev") or path.is_relative_to("/proc"):
+        raise UsageError(f"--secret-file {key}: {path} does not last; give {key}=- and the secret as standard input")
+    return str(path)
 
 
 def _from_standard_input() -> Secret:

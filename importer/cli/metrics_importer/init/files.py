@@ -2,19 +2,21 @@
 
 import grp
 import os
+import pwd
 import shutil
 import stat
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from importer.errors import ConfigError, ImporterError, Problem, UsageError
 from importer.stores import sync_directory, write_private
 
-GROUP = "metrics-importer"
-"""Who the package's units run as."""
+SERVICE = "metrics-importer"
+"""The user that the package's units run as, and its group."""
 BACKUP = ".bak"
 _PRIVATE = 0o600
 _SHARED = 0o640
@@ -53,42 +55,65 @@ def write_all(directory: Path, files: Sequence[PlannedFile]) -> list[Path]:
     What is replaced is kept beside, with `.bak` behind its name. Raises ConfigError, with the final paths, for what a
     loader refuses, and ImporterError where something cannot be written; then all is as it was.
     """
-    kept = [file for file in files if file.is_kept and os.path.lexists(directory / file.name)]
-    wanted = [file for file in files if file not in kept]
+    wanted = [file for file in files if not (file.is_kept and os.path.lexists(directory / file.name))]
     try:
-        with _made(directory), _staging(directory) as staging:
-            group = _group_of(directory)
-            for file in wanted:
-                _stage(staging / file.name, file, group)
-            for file in kept:  # others may name it
-                shutil.copyfile(directory / file.name, staging / file.name)
-            _check(staging, directory, wanted)
-            for file in sorted(wanted, key=lambda file: not file.is_secret):  # what names others comes last
-                _put(staging / file.name, directory / file.name, group)
-            sync_directory(directory)
+        with ExitStack() as undo:
+            group = _made(directory, undo)
+            with _staging(directory) as staging:
+                for file in wanted:
+                    _stage(staging / file.name, file, group)
+                _link_others(staging, directory)
+                _check(staging, directory, wanted)
+                for file in sorted(wanted, key=lambda file: not file.is_secret):  # what names others comes last
+                    _put(staging / file.name, directory / file.name, group, undo)
+                sync_directory(directory)
+            undo.pop_all()
     except OSError as error:
         raise ImporterError(f"{error.filename or directory}: cannot be written: {error.strerror}") from error
     return [directory / file.name for file in wanted]
 
 
-@contextmanager
-def _made(directory: Path) -> Iterator[None]:
-    """Make a directory, and take it away again if the block does not end well."""
-    is_new = not directory.exists()
-    if is_new:
-        directory.mkdir(mode=0o755)
+def _made(directory: Path, undo: ExitStack) -> int | None:
+    """Make a directory if it is not there, and return the group that is to read what is in it."""
+    if directory.exists():
+        return _group_of(directory)
+    directory.mkdir(mode=0o755)
+    undo.callback(_remove_empty, directory)
+    group = _group_of(directory)
+    if group is not None:  # the group has to come in whatever the umask of root is
+        directory.chmod(0o755)
+    return group
+
+
+def _remove_empty(directory: Path) -> None:
+    with suppress(OSError):
+        directory.rmdir()
+
+
+def unreadable(paths: Sequence[Path], user: str = SERVICE) -> list[Path]:
+    """Return those files that a user cannot read: root can, and only root can find out. None for an unknown user."""
+    if os.geteuid() != _ROOT:
+        return []
     try:
-        yield
-    except BaseException:
-        if is_new:
-            with suppress(OSError):
-                directory.rmdir()
-        raise
+        known = pwd.getpwnam(user)
+    except KeyError:
+        return []
+    return [path for path in paths if not _can_read(known, path)]
+
+
+def _can_read(user: pwd.struct_passwd, path: Path) -> bool:
+    groups = os.getgrouplist(user.pw_name, user.pw_gid)
+    command = ["/usr/bin/test", "-r", str(path)]
+    ended = subprocess.run(command, check=False, user=user.pw_uid, group=user.pw_gid, extra_groups=groups)  # noqa: S603 - nothing of it is a program
+    return ended.returncode == 0
 
 
 @contextmanager
 def _staging(directory: Path) -> Iterator[Path]:
-    staging = Path(tempfile.mkdtemp(dir=directory, prefix=".init-"))
+    try:
+        staging = Path(tempfile.mkdtemp(dir=directory, prefix=".init-"))
+    except OSError as error:  # it names what nobody has heard of
+        raise OSError(error.errno, error.strerror, str(directory)) from error
     try:
         yield staging
     finally:
@@ -103,7 +128,7 @@ def _group_of(directory: Path) -> int | None:
     if group != _ROOT:
         return group
     try:
-        return grp.getgrnam(GROUP).gr_gid
+        return grp.getgrnam(SERVICE).gr_gid
     except KeyError:
         return None
 
@@ -111,9 +136,20 @@ def _group_of(directory: Path) -> int | None:
 def _stage(path: Path, file: PlannedFile, group: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     is_shared = group is not None or not file.is_secret
-    write_private(path, file.content, mode=_SHARED if is_shared else _PRIVATE)
+    try:
+        write_private(path, file.content, mode=_SHARED if is_shared else _PRIVATE)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{file.name}: an answer holds bytes that are not UTF-8") from error
     if group is not None:
         os.chown(path, -1, group)
+
+
+def _link_others(staging: Path, directory: Path) -> None:
+    """Show to the loaders what is in the directory already: files that new ones name, and drop-ins."""
+    for path in directory.iterdir():
+        link = staging / path.name
+        if path != staging and not os.path.lexists(link):
+            link.symlink_to(path)
 
 
 def _check(staging: Path, directory: Path, files: Sequence[PlannedFile]) -> None:
@@ -134,20 +170,29 @@ def _moved(problem: Problem, staging: Path, directory: Path) -> Problem:
     return Problem(str(problem.file).replace(old, new), problem.what.replace(old, new), problem.key, problem.line)
 
 
-def _put(staged: Path, target: Path, group: int | None) -> None:
+def _put(staged: Path, target: Path, group: int | None, undo: ExitStack) -> None:
     if not target.parent.exists():
         target.parent.mkdir(mode=0o750)
+        undo.callback(_remove_empty, target.parent)
         if group is not None:
             os.chown(target.parent, -1, group)
+            target.parent.chmod(0o750)
     if os.path.lexists(target):
-        _keep(target)
+        undo.callback(_keep(target).replace, target)
+    else:
+        undo.callback(target.unlink, missing_ok=True)
     staged.replace(target)
 
 
-def _keep(target: Path) -> None:
-    """Keep what is to be replaced; the new file is its owner's, as far as that is allowed to us."""
-    found = target.stat()
+def _keep(target: Path) -> Path:
+    """Keep what is to be replaced, a link as the link, and return where; its owner is as far as we may set it."""
     backup = target.with_name(f"{target.name}{BACKUP}")
+    if target.is_symlink():
+        backup.unlink(missing_ok=True)
+        backup.symlink_to(target.readlink())
+        return backup
+    found = target.stat()
     write_private(backup, target.read_bytes(), mode=stat.S_IMODE(found.st_mode))
     with suppress(PermissionError):
         os.chown(backup, found.st_uid, found.st_gid)
+    return backup

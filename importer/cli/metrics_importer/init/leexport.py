@@ -13,6 +13,7 @@ _ACCOUNT = ("rw_api_key", "region", "url")
 _QUERY = ("logs", "query_period", "query_range", "statement")
 _VERBATIM = ("statement",)
 """Keys whose values are read as they stand, commas and all."""
+_QUOTES = ('"', "'")
 _SERVICES = {"plain": "graphite", "pickle": "graphite"}
 """What a protocol is called as a service of a search, if not by its own name."""
 
@@ -33,7 +34,7 @@ def _head(given: Given) -> Iterator[str]:
 
 def _search(given: Given) -> Iterator[str]:
     yield "\n[Searches]"
-    yield f"    [[{_printable(str(given.values['name']), 'name')}]]"
+    yield f"    [[{_heading(str(given.values['name']))}]]"
     yield "        [[[query]]]"
     yield from _lines(with_keys(given.values, *_QUERY), depth=3)
     yield "        [[[destination]]]"
@@ -63,18 +64,34 @@ def _lines(content: Mapping[str, Value], *, depth: int) -> Iterator[str]:
 def _text(key: str, value: Value) -> str:
     """Return a value as ConfigObj reads it back; raises UsageError for one that cannot be written."""
     if isinstance(value, list):
-        return ":".join(value) if key == "logs" else _quoted(",".join(value), key)
+        return _quoted((":" if key == "logs" else ",").join(value), key)
     text = str(value).lower() if isinstance(value, bool) else str(value)
-    return _printable(text, key) if key in _VERBATIM else _quoted(text, key)
+    return _verbatim(text, key) if key in _VERBATIM else _quoted(text, key)
+
+
+def _verbatim(text: str, key: str) -> str:
+    """Return a value that is read as it stands, in triple quotes if it would not be read whole without them."""
+    if "#" not in _printable(text, key) and text == text.strip() and text[0] not in _QUOTES:
+        return text
+    quotes = next((3 * quote for quote in _QUOTES if 3 * quote not in text and not text.endswith(quote)), None)
+    if quotes is None:
+        raise UsageError(f"{key}: cannot be written with both kinds of quotes in it")
+    return f"{quotes}{text}{quotes}"
+
+
+def _heading(name: str) -> str:
+    """Return a name as it stands between brackets."""
+    is_plain = _printable(name, "name") == name.strip() and name[0] not in _QUOTES
+    return name if is_plain else _quoted(name, "name")
 
 
 def _quoted(text: str, key: str) -> str:
     if not _needs_quotes(_printable(text, key)):
         return text
-    quotes = next((quotes for quotes in ('"', "'") if quotes not in text), None)
-    if quotes is None:
+    quote = next((quote for quote in _QUOTES if quote not in text), None)
+    if quote is None:
         raise UsageError(f"{key}: cannot be written with both kinds of quotes in it")
-    return f"{quotes}{text}{quotes}"
+    return f"{quote}{text}{quote}"
 
 
 def _needs_quotes(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,6 +90,7 @@ def run(options: argparse.Namespace) -> ExitCode:
     except ConfigError as error:  # it is the answers that are wrong, no file is
         raise UsageError(f"not written: {error}") from error
     _tell(written, given)
+    _warn_of_unreadable([Path(path).absolute() for path in answers.secret_files.values() if path != "-"])
     code = _check(written, files, options)
     _tell_next_steps(vendor, given.values, directory, is_usual=directory == _directory(finder).absolute())
     return code
@@ -116,7 +118,7 @@ def _ask(
     vendor: "Vendor", answers: "Answers", options: argparse.Namespace, directory: Path, finder: "DirectoryFinder"
 ) -> "tuple[Given, list[PlannedFile]]":
     """Return all answers and the files of typed secrets; raises UsageError for what is missing or not known."""
-    from importer.cli.metrics_importer.init.vendor import Given, ask_all
+    from importer.cli.metrics_importer.init.vendor import Given, ask_all, described_store
 
     if answers.person is not None:
         answers.person.tell(f"The files go to {directory}; Enter takes what stands in brackets.")
@@ -125,7 +127,7 @@ def _ask(
     more, more_secrets = ask_all(vendor.more(values, answers), answers, prefix=prefix)
     values |= more
     state = finder.existing_state() or directory
-    there = vendor.store_file if vendor.store_file and (directory / vendor.store_file).exists() else ""
+    there = described_store(vendor, directory)
     if there and answers.person is not None and not options.force:
         answers.person.tell(f"The store is what {there} says.")
     protocol = options.store or _protocol(vendor, answers, values, there=there, force=options.force)
@@ -175,6 +177,14 @@ def _tell(written: "Sequence[Path]", given: "Given") -> None:
         print(note)
 
 
+def _warn_of_unreadable(secrets: "Sequence[Path]") -> None:
+    from importer.cli.metrics_importer.init.files import SERVICE, unreadable
+
+    for path in unreadable(secrets):
+        what = f"the user {SERVICE} cannot read it, and the services run as that one; KEY=- takes a copy"
+        print(f"metrics-importer: warning: {path}: {what}", file=sys.stderr)
+
+
 def _check(written: "Sequence[Path]", files: "Sequence[PlannedFile]", options: argparse.Namespace) -> ExitCode:
     """Let `metrics-importer check` have its say about what was written."""
     from importer.cli.metrics_importer import check
@@ -188,4 +198,6 @@ def _tell_next_steps(vendor: "Vendor", values: "Content", directory: Path, *, is
     environment = "" if is_usual else f"CONFIG_DIR={place} "
     print("next:")
     for line in vendor.next_steps(values):
+        if not is_usual and "systemctl" in line:
+            continue  # the units read the usual directory
         print(f"  {line.replace('{directory}', place).replace('{environment}', environment)}")

@@ -9,6 +9,8 @@ from importer.errors import UsageError
 
 _PROJECT = "stats-service"
 _USERS = "access.json"
+_COMMENT = " ;"
+"""Ends a value; there are no quotes that would keep it."""
 _INFLUXDB = {
     "url": "url",
     "database": "db",
@@ -31,8 +33,8 @@ def _files(given: Given) -> Sequence[PlannedFile]:
         f"host = {given.values['host']}",
         f"port = {given.values['port']}",
     ]
-    if any(not line.isprintable() for line in lines):
-        raise UsageError("what is not printable cannot be written into an INI file")
+    if any(not line.isprintable() or _COMMENT in line for line in lines):
+        raise UsageError(f"what is not printable, or has {_COMMENT!r} in it, cannot be written into an INI file")
     there = (given.directory / _USERS).exists()
     users = PlannedFile(_USERS, "", is_kept=True) if there else _first_user(given)
     return [users, checked(_PROJECT, "stats-service.ini", "\n".join(lines) + "\n", state=given.state)]

@@ -120,7 +120,7 @@ class StoreQuestions:
         elif key.kind == "secret":
             self._put(key, is_optional=True)
         elif text:
-            self._store(key, Answers({name: text}, {}).value(_question(key, is_optional=True)))
+            self._store(key, self._answers.typed(_question(key, is_optional=True), text, person))
 
     def _put(self, key: AskedKey, *, is_optional: bool) -> None:
         question = _question(key, is_optional=is_optional)

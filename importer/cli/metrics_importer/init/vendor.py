@@ -90,7 +90,27 @@ def checked_json(project: str, name: str, content: object, *, state: Path, at: s
 def checked(project: str, name: str, content: str, *, state: Path, at: str = "", is_kept: bool = False) -> PlannedFile:
     """Return the same of any format."""
     file = _config_file(project, name)
-    return PlannedFile(at or name, content, lambda path: file.check(path, state), is_kept=is_kept, is_known=True)
+    return PlannedFile(at or name, content, lambda path: _check(file, path, state), is_kept=is_kept, is_known=True)
+
+
+def _check(file: ConfigFile, path: Path, state: Path) -> None:
+    """Read a file with the drop-ins beside it; raises ConfigError."""
+    drop_ins = file.drop_ins
+    check = drop_ins.check_together if drop_ins is not None and drop_ins.files(path.parent) else file.check
+    check(path, state)
+
+
+def described_store(vendor: Vendor, directory: Path) -> str:
+    """Return the file, or the directory of drop-ins, where others may have described the store; empty if none has.
+
+    Raises ConfigError for such a directory that cannot be read.
+    """
+    if not vendor.store_file:
+        return ""
+    if (directory / vendor.store_file).exists():
+        return vendor.store_file
+    drop_ins = _config_file(vendor.project, vendor.store_file).drop_ins
+    return drop_ins.directory if drop_ins is not None and drop_ins.files(directory) else ""
 
 
 def _config_file(project: str, name: str) -> ConfigFile:
