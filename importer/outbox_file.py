@@ -104,10 +104,13 @@ def open_file(
         return OpenedFile(_open_sound(path, busy_seconds), damage)
 
 
-def open_for_reading(path: Path) -> sqlite3.Connection:
-    """Return a connection that sees the outbox at path and cannot change it; raises OutboxError."""
+def open_for_reading(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """Return a connection that sees the outbox at path and cannot change it; raises OutboxError.
+
+    It waits for busy_seconds where somebody has locked the file for himself.
+    """
     with wrapped_errors(path):
-        connection = _connect(f"{path.absolute().as_uri()}?mode=ro")
+        connection = _connect(f"{path.absolute().as_uri()}?mode=ro", busy_seconds)
         with _closed_on_error(connection):
             _check_version(path, connection)
         return connection

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from importer import outbox_file, run_history
+from importer.outbox_salvage import BUSY_SECONDS
 from importer.points import Payload
 from importer.run_history import Details, Run, Totals
 
@@ -55,6 +56,8 @@ class Reject:
     reason: str
 
 
+WATCHER_BUSY_SECONDS = 1.0
+"""Whoever watches many outboxes waits no longer for one of them: Prometheus gives up after ten seconds."""
 MAX_JOINED_BYTES = 8 * 2**20
 """So much is delivered at once where payloads are joined: half of what InfluxDB takes by itself, and soon in memory."""
 
@@ -75,9 +78,12 @@ class OutboxView:
         self._lock = threading.RLock()
 
     @classmethod
-    def open(cls, path: Path) -> "OutboxView":
-        """Return a view of the outbox at path, which is neither created nor mended nor changed."""
-        return OutboxView(outbox_file.open_for_reading(path), path)
+    def open(cls, path: Path, *, busy_seconds: float = BUSY_SECONDS) -> "OutboxView":
+        """Return a view of the outbox at path, which is neither created nor mended nor changed.
+
+        It waits for busy_seconds where somebody has locked the file for himself.
+        """
+        return OutboxView(outbox_file.open_for_reading(path, busy_seconds=busy_seconds), path)
 
     def __enter__(self) -> Self:
         return self

@@ -4,13 +4,17 @@ The functions work inside a transaction of whoever owns the connection, and rais
 """
 
 import json
+import math
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TypeVar, cast
 
 from importer.credentials import redact
 from importer.errors import ExitCode, one_line
+from importer.stores import json_or_none
+
+N = TypeVar("N", int, float)
 
 KEPT_RUNS = 200
 """How many runs `metrics-importer status` can look back on."""
@@ -206,7 +210,35 @@ def _as_text(details: Details) -> str:
 
 
 def _from_text(text: str) -> Details:
-    """Return what `_as_text` wrote, without what is not known here: a later version may have written it."""
-    content: dict[str, Any] = json.loads(text)
-    known = {key: content[key] for key in Details.__dataclass_fields__ if key in content}
-    return Details(**{**known, "failures": tuple(known.get("failures", ()))})
+    """Return what `_as_text` wrote, without what is not known here: it may be a later version's, or a bad disk's.
+
+    >>> _from_text('{"failed": "some", "requests": {"200": 4, "503": null}}') == Details(requests={"200": 4})
+    True
+    """
+    content = json_or_none(text)
+    if not isinstance(content, dict):
+        return Details()
+    count, failures = _whole(content.get("count")), content.get("failures")
+    return Details(
+        count=1 if count is None else count,
+        failed=_whole(content.get("failed")),
+        busy_seconds=_number(content.get("busy_seconds")),
+        requests=_mapping(content.get("requests"), _whole),
+        rate_limit_remaining=_whole(content.get("rate_limit_remaining")),
+        failures=tuple(text for text in failures if isinstance(text, str)) if isinstance(failures, list) else (),
+        newest=_mapping(content.get("newest"), _number),
+    )
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(cast(float, value)) if is_number and math.isfinite(cast(float, value)) else None
+
+
+def _mapping(value: object, read: Callable[[object], N | None]) -> dict[str, N]:
+    items = value.items() if isinstance(value, dict) else ()
+    return {str(key): found for key, item in items if (found := read(item)) is not None}

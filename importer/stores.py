@@ -73,6 +73,19 @@ def load_json(path: Path) -> object:
         raise ConfigError(Problem(path, "holds a number of too many digits")) from error
 
 
+def json_or_none(text: str) -> object:
+    """Return what a JSON text holds, None for a text that is no JSON: to see what sort of file it is, not to read it.
+
+    >>> json_or_none('{"points": true}'), json_or_none("points = true")
+    ({'points': True}, None)
+    """
+    try:
+        content: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return content
+
+
 def _parse_json(text: str) -> object:
     value: object = json.loads(text, object_pairs_hook=_unique, parse_constant=_finite, parse_float=_finite)
     if "\\u" in text:

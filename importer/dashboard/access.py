@@ -14,13 +14,13 @@ from pathlib import Path
 from importer.credentials import Secret
 from importer.errors import ConfigError, Problem
 from importer.http_server.message import Headers, HttpError, Request
+from importer.stores import load_text
 
 MIN_TOKEN_LENGTH = 16
 """Fewer characters can be guessed."""
 MAX_TOKEN_LENGTH = 512
 _PURPOSE = b"metrics-importer dashboard"
 _COOKIE = "metrics-importer-dashboard"
-_LOCAL_NAMES = {"localhost", "127.0.0.1", "::1"}
 _CHALLENGE: Headers = ((b"www-authenticate", b'Bearer realm="metrics-importer dashboard"'),)
 
 
@@ -45,12 +45,9 @@ def new_token() -> Secret:
 
 def read_token(path: Path) -> Secret:
     """Return the token in a file, without the white space around it. Raises ConfigError."""
-    try:
-        text = path.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise ConfigError(Problem(path, (error.strerror or str(error)).lower())) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(Problem(path, "is not a token: letters and digits of ASCII are expected")) from error
+    text = load_text(path).strip()
+    if not text.isascii():
+        raise ConfigError(Problem(path, "is not a token: letters and digits of ASCII are expected"))
     if not MIN_TOKEN_LENGTH <= len(text) <= MAX_TOKEN_LENGTH or not text.isprintable() or " " in text:
         what = f"is not a token: one word of {MIN_TOKEN_LENGTH} characters or more is expected"
         raise ConfigError(Problem(path, what))
@@ -69,7 +66,7 @@ class Guard:
 
     def check_host(self, request: Request) -> None:
         """Raise HttpError for a request that was sent to another host than this one."""
-        if self._is_local and _host_of(request.header(b"host") or "") not in _LOCAL_NAMES:
+        if self._is_local and not is_loopback(_host_of(request.header(b"host") or "")):
             raise HttpError(403, "this address is only for requests to localhost, 127.0.0.1 or [::1]")
 
     def check_token(self, request: Request) -> None:

@@ -51,7 +51,7 @@ class App:
     async def answer(self, request: Request) -> Answer:
         """Return the answer to a request, whatever comes of it."""
         try:
-            return request.refusal or await self._answer(request)
+            return self.refusal(request) or await self._answer(request)
         except HttpError as error:
             return self.failure(error)
         except asyncio.CancelledError:  # the grace of a process that ends is over

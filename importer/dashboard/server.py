@@ -40,14 +40,22 @@ class AddressUnavailable(ImporterError):
 
 
 def listen(address: str, port: int) -> socket.socket:
-    """Return a socket that listens at an address. Raises AddressUnavailable."""
+    """Return a socket that listens at an address, `::` for IPv4 too. Raises AddressUnavailable."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    is_everywhere = address == "::" and socket.has_dualstack_ipv6()
     try:
-        return socket.create_server((address, port), family=family, backlog=BACKLOG)
-    except (OSError, UnicodeError) as error:
-        code = getattr(error, "errno", None)
-        reason = os.strerror(code) if isinstance(code, int) and code > 0 else str(error)
-        raise AddressUnavailable(address, port, reason[:1].lower() + reason[1:]) from error
+        socket.getaddrinfo(address, port, family)  # create_server says less clearly what is wrong with a name
+        return socket.create_server((address, port), family=family, backlog=BACKLOG, dualstack_ipv6=is_everywhere)
+    except socket.gaierror as error:
+        raise AddressUnavailable(address, port, _small(error.strerror or str(error))) from error
+    except OSError as error:
+        raise AddressUnavailable(address, port, _small(os.strerror(error.errno or 0))) from error
+    except UnicodeError as error:  # no name of a host has such a part
+        raise AddressUnavailable(address, port, _small(str(error))) from error
+
+
+def _small(reason: str) -> str:
+    return reason[:1].lower() + reason[1:]
 
 
 class _DashboardServer(Server):

@@ -12,7 +12,7 @@ from importer.cli.metrics_importer.command_status import CommandStatus, read_sta
 from importer.cli.metrics_importer.projects import OutboxFile, Project, StateFiles, find_state
 from importer.dashboard.overview import Watched, overview
 from importer.errors import ImporterError, OutboxError
-from importer.outbox_view import OutboxView
+from importer.outbox_view import WATCHER_BUSY_SECONDS, OutboxView
 
 INTERVAL_SECONDS = 2.0
 """A look is not repeated before."""
@@ -49,11 +49,11 @@ def take(projects: Sequence[Project], stores: Callable[[StateFiles], Sequence[Pa
 
 
 def _watch(outbox: OutboxFile) -> Watched:
-    status = read_status(outbox)
+    status = read_status(outbox, busy_seconds=WATCHER_BUSY_SECONDS)
     if status.error:
         return Watched(status)
     try:
-        with OutboxView.open(outbox.path) as view:
+        with OutboxView.open(outbox.path, busy_seconds=WATCHER_BUSY_SECONDS) as view:
             rejects = view.rejects()[: -MAX_REJECTS - 1 : -1] if status.rejects else []
             return Watched(status, tuple(rejects), view.totals().max_bytes)
     except OutboxError as error:

@@ -29,13 +29,24 @@ def families_of(commands: Sequence[Figures], *, now: float) -> list[Family]:
 
     `now` is in seconds since 1970 UTC.
     """
-    families = [_family(definition, commands, now) for definition in _DEFINITIONS]
-    return [build_info(), *(family for family in families if family.samples)]
+    return [_build_info(()), *_told(commands, now)]
 
 
-def build_info() -> Family:
-    """Return which version is at work."""
-    series = Series(f"{PREFIX}build_info", (("version", __version__),))
+def families_of_file(figures: Figures, *, now: float) -> list[Family]:
+    """Return the families that tell of one command, for a file of its own; `now` is in seconds since 1970 UTC.
+
+    node_exporter shows all files as one page, on which no series may be twice: the version is the command's, too.
+    """
+    return [_build_info(_labels(figures)), *_told([figures], now)]
+
+
+def _told(commands: Sequence[Figures], now: float) -> list[Family]:
+    families = (_family(definition, commands, now) for definition in _DEFINITIONS)
+    return [family for family in families if family.samples]
+
+
+def _build_info(labels: Labels) -> Family:
+    series = Series(f"{PREFIX}build_info", (*labels, ("version", __version__)))
     return Family(series.name, "gauge", "The version of metrics-importer.", [Sample(series, 1.0)])
 
 

@@ -78,19 +78,22 @@ class SelfMetrics:
 
     @contextmanager
     def _coping(self) -> Iterator[None]:
-        """Log what the disk does to the block, as a warning the first time."""
+        """Log what the disk or the clock does to the block, as a warning the first time.
+
+        A time or a number that no point can have is a ValueError, or an OverflowError.
+        """
         try:
             yield
-        except (OutboxError, OSError) as error:
+        except (OutboxError, OSError, ValueError, OverflowError) as error:
             logger.log(logging.DEBUG if self._has_failed else logging.WARNING, "self-metrics not published: %s", error)
             self._has_failed = True
 
     def _write_textfile(self, directory: Path, figures: Figures, now: float) -> None:
         from importer.exporter.exposition.text import text  # on use: mostly it is off
-        from importer.self_metrics.families import families_of
+        from importer.self_metrics.families import families_of_file
 
         path = directory / f"metrics-importer-{self.command.project}-{self.command.name}.prom"
-        write_private(path, text(families_of([figures], now=now)), mode=_TEXTFILE_MODE)
+        write_private(path, text(families_of_file(figures, now=now)), mode=_TEXTFILE_MODE)
 
 
 OFF = SelfMetrics(Command("", ""), None)

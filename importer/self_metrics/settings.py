@@ -37,7 +37,7 @@ def read_settings(path: Path) -> Settings:
     points = keys.boolean("points", default=False)
     root = keys.text("metric_root", "")
     directory = keys.text("textfile", None)
-    if directory is not None and not Path(directory).is_absolute():
+    if directory and (not Path(directory).is_absolute() or "\0" in directory):
         keys.problem("textfile", f"{directory!r:.80} is not the absolute path of a directory")
     keys.finish()
     return Settings(points, root, None if directory is None else Path(directory))

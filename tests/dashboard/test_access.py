@@ -134,7 +134,13 @@ def test_a_file_without_a_good_token_is_a_mistake(commands: Commands, content: b
 
 def test_a_token_file_that_is_not_there_is_a_mistake(commands: Commands) -> None:
     result = commands.run("metrics-importer", "dashboard", "--token-file", "/nonexistent/token")
-    assert (result.code, result.stderr) == (78, "metrics-importer: /nonexistent/token: no such file or directory\n")
+    assert (result.code, result.stderr) == (78, "metrics-importer: /nonexistent/token: does not exist\n")
+
+
+def test_a_token_file_without_end_is_a_mistake(commands: Commands) -> None:
+    result = commands.run("metrics-importer", "dashboard", "--token-file", "/dev/zero")
+    assert result.code == 78
+    assert result.stderr.startswith("metrics-importer: /dev/zero: is larger than ")
 
 
 def test_a_request_without_any_host_is_refused(dashboard: Dashboard) -> None:

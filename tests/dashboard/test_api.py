@@ -213,10 +213,12 @@ def test_a_store_that_is_damaged_is_told(dashboard: Dashboard) -> None:
     assert dashboard.get("/api/suggested").json() == {"series": []}
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_nothing_can_be_changed(dashboard: Dashboard, method: str) -> None:
-    reply = dashboard.ask(method, "/api/status", body=b"{}")
-    assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
+@pytest.mark.parametrize("body", [None, b"{}"], ids=["without a body", "with a body"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_nothing_can_be_changed(dashboard: Dashboard, method: str, body: bytes | None) -> None:
+    for path in ("/", "/api/status"):
+        reply = dashboard.ask(method, path, body=body)
+        assert (reply.status, reply.headers["allow"]) == (405, "GET, HEAD")
 
 
 def test_head_is_answered_as_get_is_but_without_the_body(dashboard: Dashboard) -> None:

@@ -1,9 +1,11 @@
 """How the command starts and ends."""
 
+import re
 import signal
 import socket
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -56,7 +58,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(commands: Commands) -> None:
 def test_an_address_that_is_not_ours_is_told_in_one_line(commands: Commands, address: str) -> None:
     result = commands.run("metrics-importer", "dashboard", "--port", "0", "--bind", address)
     assert (result.code, result.stdout, result.stderr.count("\n")) == (1, "", 1)
-    assert f"port 0 of {address}: " in result.stderr
+    assert re.match(rf"metrics-importer: port 0 of {address}: [a-z ]+; end what has it", result.stderr)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,7 @@ def test_an_address_that_is_not_ours_is_told_in_one_line(commands: Commands, add
     [
         (["--port", "65536"], "is not a port"),
         (["--port", "http"], "is not a port"),
+        (["--bind", ""], "an address is expected"),
         (["--state", "/nonexistent"], "--state /nonexistent: no such directory"),
         (["--project", "a/b"], "a directory name is expected"),
     ],
@@ -105,6 +108,18 @@ def test_ipv6_is_served_too(commands: Commands) -> None:
         with socket.create_connection(("::1", port), WAIT_SECONDS) as connection:
             connection.sendall(b"GET /api/status HTTP/1.1\r\nHost: [::1]\r\nConnection: close\r\n\r\n")
             assert connection.makefile("rb").readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+def test_another_address_of_loopback_may_be_asked_by_its_own_name(tmp_path: Path) -> None:
+    with dashboard_in(tmp_path, "--bind", "127.0.0.2") as dashboard:
+        with urlopen(dashboard.url, timeout=WAIT_SECONDS) as page:
+            assert page.status == 200
+        assert dashboard.token is None
+
+
+def test_all_addresses_of_ipv6_are_those_of_ipv4_too(tmp_path: Path) -> None:
+    with dashboard_in(tmp_path, "--bind", "::") as dashboard:
+        assert dashboard.get("/", token=dashboard.token).status == 200
 
 
 def test_systemd_is_told_when_it_serves_and_that_it_goes_on(tmp_path: Path) -> None:

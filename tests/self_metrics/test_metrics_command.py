@@ -2,12 +2,15 @@
 
 import os
 import signal
+import sqlite3
 import urllib.error
+import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import pytest
 
+from importer.outbox_salvage import BUSY_SECONDS
 from importer.simulators.base import Answer
 from tests import apteligent
 from tests.commands import Commands
@@ -83,6 +86,18 @@ def test_an_outbox_that_cannot_be_read_is_down_and_hides_no_other(site: aptelige
     assert {name for name, labels in samples if LIVE in labels} == {"metrics_importer_up"}
 
 
+def test_an_outbox_that_somebody_has_locked_for_himself_makes_no_scrape_late(site: apteligent.Site) -> None:
+    assert site.run("dailyjobs", "--once").code == 0
+    assert site.run("livestats", "--once").code == 0
+    outbox = site.commands.state_dir / "livestats.outbox"
+    with served(site.commands, "--port", "0") as (_running, address), closing(sqlite3.connect(outbox)) as locked:
+        locked.execute("PRAGMA locking_mode = EXCLUSIVE")
+        locked.execute("BEGIN EXCLUSIVE")
+        with urllib.request.urlopen(address, timeout=BUSY_SECONDS) as response:
+            samples = samples_of(response.read().decode())
+    assert (samples["metrics_importer_up", (LIVE,)], samples["metrics_importer_up", (DAILY,)]) == (0, 1)
+
+
 @pytest.mark.server("prometheus")
 def test_promtool_has_nothing_against_what_is_printed(site: apteligent.Site) -> None:
     assert site.run("dailyjobs", "--once").code == 0
@@ -109,7 +124,13 @@ def test_the_endpoint_stays_up_where_the_state_goes_away(site: apteligent.Site) 
         assert samples_of(get(address).decode())["metrics_importer_up", (LIVE,)] == 0
         running.process.send_signal(signal.SIGHUP)
         site.commands.state_dir.rename(site.commands.home / "gone")
-        assert names_of(samples_of(get(address).decode())) == {"metrics_importer_build_info"}
+        samples = samples_of(get(address).decode())
+        assert names_of(samples) == {"metrics_importer_build_info", "metrics_importer_up"}
+        assert samples["metrics_importer_up", (LIVE,)] == 0
+        running.wait_for_error("livestats.outbox: ")
+        (site.commands.home / "gone").rename(site.commands.state_dir)
+        outbox.with_name("elsewhere").rename(outbox)
+        assert samples_of(get(address).decode())["metrics_importer_up", (LIVE,)] == 1
 
 
 def test_a_directory_that_is_passed_over_is_told(commands: Commands) -> None:

@@ -14,7 +14,7 @@ from importer.self_metrics.figures import Command
 from importer.self_metrics.publisher import OFF, SelfMetrics
 from importer.self_metrics.settings import Settings, load_settings, read_settings
 from tests.doubles import MemorySink
-from tests.self_metrics.told import samples_of
+from tests.self_metrics.told import names_of, samples_of
 from tests.servers.prometheus import check_metrics
 
 NOW = 1_462_147_200.0
@@ -111,6 +111,15 @@ def test_the_textfile_is_for_another_user_and_without_fault(outbox: Outbox, tmp_
     assert queued(outbox, "memory://a") == {}
 
 
+def test_the_textfiles_of_two_commands_have_no_series_in_common(outbox: Outbox, tmp_path: Path) -> None:
+    write(tmp_path, textfile=str(tmp_path))
+    for name in ("livestats", "dailyjobs"):
+        SelfMetrics(Command("apteligent-importer", name), tmp_path).publish(outbox, ())
+    one, other = (samples_of(path.read_text()).keys() for path in tmp_path.glob("*.prom"))
+    assert names_of(one) == names_of(other)
+    assert one & other == set()
+
+
 @pytest.mark.server("prometheus")
 def test_promtool_has_nothing_against_the_textfile(outbox: Outbox, tmp_path: Path) -> None:
     self_metrics(tmp_path, textfile=str(tmp_path)).publish(outbox, ())
@@ -134,6 +143,15 @@ def test_an_outbox_that_cannot_be_read_ends_no_run(tmp_path: Path, caplog: pytes
     closed.close()
     assert self_metrics(tmp_path, points=True).publish(closed, [MemorySink("memory://a")]) == []
     assert "self-metrics not published" in caplog.text
+
+
+def test_a_clock_of_which_no_point_can_tell_ends_no_run(
+    outbox: Outbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, points=True)
+    told = SelfMetrics(LIVESTATS, tmp_path, clock=lambda: 2.0**33)
+    assert told.publish(outbox, [MemorySink("memory://a")]) == []
+    assert "self-metrics not published: time 8589934592 is not between 1970 and 2106" in caplog.text
 
 
 def test_the_file_is_read_again_when_it_changes(outbox: Outbox, tmp_path: Path) -> None:
@@ -166,6 +184,8 @@ def test_what_is_not_there_is_all_off(tmp_path: Path) -> None:
         ({"point": True}, 'point: improper key; did you mean "points"'),
         ({"metric_root": 5}, "metric_root: 5 is not text"),
         ({"textfile": "metrics.prom"}, "textfile: 'metrics.prom' is not the absolute path of a directory"),
+        ({"textfile": "/a\0b"}, "textfile: .* is not the absolute path of a directory"),
+        ({"textfile": True}, "textfile: true is not text"),
         ([], "is not an object"),
     ],
 )

@@ -116,6 +116,18 @@ def test_what_a_later_version_adds_to_the_details_is_passed_over(tmp_path: Path)
         assert view.runs()[0].details == Details(count=2)
 
 
+@pytest.mark.parametrize("details", ["", "{", "[1]", "9" * 5000, "[" * 100_000, '{"failures": null, "count": "x"}'])
+def test_details_that_cannot_be_read_hide_no_run(details: str, tmp_path: Path) -> None:
+    path = tmp_path / "livestats.outbox"
+    with Outbox(path) as outbox:
+        outbox.record_run(RUN)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE runs SET details = ?", (details,))
+        connection.commit()
+    with OutboxView.open(path) as view:
+        assert view.runs() == [replace(RUN, details=Details())]
+
+
 def spoil(path: Path, table: str) -> None:
     """Overwrite the page that a table or index begins with."""
     with closing(sqlite3.connect(path)) as connection:

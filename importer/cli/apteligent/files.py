@@ -1,7 +1,6 @@
 """The configuration files of the Apteligent commands and of pingdom, for `metrics-importer check`."""
 
 import contextlib
-import json
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ from importer.sources.apteligent.api import ApteligentApi, rate_limit_reset
 from importer.sources.apteligent.config import Account, load_account, load_app_zones
 from importer.sources.pingdom.api import PingdomApi
 from importer.sources.pingdom.config import NO_TOKEN, Access, read_settings
-from importer.stores import load_entries, load_json
+from importer.stores import json_or_none, load_entries, load_json
 
 _IMPATIENT = RetryPolicy(extra_attempts=0, max_wait_seconds=0.0)
 """Somebody waits for the answer."""
@@ -43,10 +42,7 @@ def _all_destinations(path: Path, state: Path) -> Checked:
 
 def _describes_destinations(text: str) -> bool:
     """Whether a text is an object that names a protocol, or a list of them."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return False
+    content = json_or_none(text)
     described = content if isinstance(content, list) else [content]
     return bool(described) and all(isinstance(each, dict) and "protocol" in each for each in described)
 

@@ -1,6 +1,5 @@
 """The configuration file of cton, for `metrics-importer check`."""
 
-import json
 from functools import partial
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from importer.cli.cton.main import NAME
 from importer.cli.metrics_importer.projects import Checked, ConfigFile, DropIns, probes_of
 from importer.exporter.config import check_service_file, read_configuration
 from importer.exporter.service_files import DIRECTORY, SUFFIX
+from importer.stores import json_or_none
 
 
 def _services(path: Path, state: Path, *, alone: bool = True) -> Checked:
@@ -33,10 +33,7 @@ def _holds_services(text: str) -> bool:
 
 def _object(text: str) -> dict[str, object]:
     """Return the object that a text is; an empty one for another text."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return {}
+    content = json_or_none(text)
     return content if isinstance(content, dict) else {}
 
 

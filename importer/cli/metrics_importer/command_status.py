@@ -7,6 +7,7 @@ from pathlib import Path
 
 from importer.cli.metrics_importer.projects import OutboxFile
 from importer.errors import ExitCode, OutboxError
+from importer.outbox_salvage import BUSY_SECONDS
 from importer.outbox_view import LaneState, OutboxView, Run
 
 
@@ -51,11 +52,11 @@ class CommandStatus:
         return not (self.error or failed or self.rejects or self.damaged)
 
 
-def read_status(outbox: OutboxFile) -> CommandStatus:
-    """Return what an outbox tells; one that cannot be read has an `error`."""
+def read_status(outbox: OutboxFile, *, busy_seconds: float = BUSY_SECONDS) -> CommandStatus:
+    """Return what an outbox tells; one that cannot be read, or is locked for busy_seconds, has an `error`."""
     damaged = outbox.damaged()
     try:
-        with OutboxView.open(outbox.path) as view:
+        with OutboxView.open(outbox.path, busy_seconds=busy_seconds) as view:
             rejects = Counter(reject.lane for reject in view.rejects())
             return CommandStatus(outbox, view.runs(), view.lanes(), rejects, damaged)
     except OutboxError as error:

@@ -44,12 +44,21 @@ def add_command(commands: "SubCommands") -> None:
         "dashboard", help="all of it as a web page", description=_DESCRIPTION, example=_EXAMPLE
     )
     add_project_option(parser)
-    parser.add_argument("--bind", default=DEFAULT_ADDRESS, metavar="ADDRESS", help=f"listen there ({DEFAULT_ADDRESS})")
+    parser.add_argument(
+        "--bind", type=_address, default=DEFAULT_ADDRESS, metavar="ADDRESS", help=f"listen there ({DEFAULT_ADDRESS})"
+    )
     parser.add_argument("--port", type=port_number, default=DEFAULT_PORT, help=f"({DEFAULT_PORT}; 0: a free one)")
     parser.add_argument("--token-file", type=Path, metavar="FILE", help="the token that is needed to look is in it")
     parser.add_argument("--state", type=Path, metavar="DIR", help="the state directory of all projects")
     parser.add_argument("--path", type=Path, metavar="FILE", help="the store to draw (metrics.db in state directories)")
     parser.set_defaults(run=run)
+
+
+def _address(text: str) -> str:
+    """Return the address or the name that an option holds; raises argparse's error where it holds none."""
+    if not text.strip():  # to a socket that is all addresses
+        raise argparse.ArgumentTypeError("an address is expected, such as 127.0.0.1, 0.0.0.0 or ::")
+    return text
 
 
 def run(options: argparse.Namespace) -> ExitCode:

@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,6 @@ from importer.cli.metrics_importer.ports import listening_address, port_number
 from importer.cli.metrics_importer.projects import (
     OutboxFile,
     Project,
-    StateFiles,
     add_project_option,
     chosen_projects,
     find_state,
@@ -37,7 +36,6 @@ Exit code: 0, or 1 if an outbox cannot be read or the port cannot be had."""
 _EXAMPLE = """\
   metrics-importer metrics
   metrics-importer metrics --port 20091
-  metrics-importer metrics > /var/lib/prometheus/node-exporter/metrics-importer.prom
 
 Whoever reaches the port may read it: it names commands and the addresses of destinations, and holds no data."""
 
@@ -71,24 +69,19 @@ def run(options: argparse.Namespace, *, clock: Callable[[], float] = time.time) 
         print(f"metrics-importer: warning: {warning}", file=sys.stderr)
     if options.port is not None:
         return _serve(options.bind, options.port, projects, clock)
-    commands = list(_figures(found))
+    commands = [_read(outbox) for outbox in found.outboxes]
     sys.stdout.write(text(families_of(commands, now=clock())).decode())
     return ExitCode.OK if all(figures.is_up for figures in commands) else ExitCode.FAILED
 
 
-def _figures(found: StateFiles) -> "Iterator[Figures]":
-    for outbox in found.outboxes:
-        yield _read(outbox)
-
-
 def _read(outbox: OutboxFile) -> "Figures":
     """Return what an outbox tells; of one that cannot be read, that."""
-    from importer.outbox_view import OutboxView
+    from importer.outbox_view import WATCHER_BUSY_SECONDS, OutboxView
     from importer.self_metrics.figures import Command, Figures, figures_of
 
     command = Command(outbox.project, outbox.command)
     try:
-        with OutboxView.open(outbox.path) as view:
+        with OutboxView.open(outbox.path, busy_seconds=WATCHER_BUSY_SECONDS) as view:
             return figures_of(command, view)
     except OutboxError as error:
         logger.error("%s", error)
@@ -104,7 +97,7 @@ def _serve(address: str, port: int, projects: Sequence[Project], clock: Callable
     from importer.service import Notifier, Signals
 
     server, notifier = ScrapeServer(), Notifier()
-    page = Page(partial(_scraped, projects, clock), registry=CollectorRegistry())
+    page = Page(partial(_scraped, _Watch(projects), clock), registry=CollectorRegistry())
     with Signals() as signals:
         try:
             binding = server.serve(page, address, port)
@@ -121,13 +114,30 @@ def _serve(address: str, port: int, projects: Sequence[Project], clock: Callable
     return ExitCode.OK
 
 
-def _scraped(projects: Sequence[Project], clock: Callable[[], float]) -> "Sequence[Family]":
-    """Return the families of a scrape: of whatever outboxes are there by now."""
+class _Watch:
+    """Finds outboxes, and forgets none: one that is gone from where it was is told as one that cannot be read.
+
+    Without that a disk that is not mounted, or can be written no more, would take the series away, and with them the
+    alerts. May be used from several threads.
+    """
+
+    def __init__(self, projects: Sequence[Project]) -> None:
+        self._projects = projects
+        self._seen: Mapping[tuple[str, str], OutboxFile] = {}
+
+    def outboxes(self) -> Sequence[OutboxFile]:
+        """Return those that are there by now, and those that were."""
+        try:
+            found = find_state(self._projects).outboxes
+        except ImporterError as error:
+            logger.error("%s", error)
+            found = []
+        self._seen = {**self._seen, **{(outbox.project, outbox.command): outbox for outbox in found}}
+        return tuple(self._seen.values())
+
+
+def _scraped(watch: _Watch, clock: Callable[[], float]) -> "Sequence[Family]":
+    """Return the families of a scrape."""
     from importer.self_metrics.families import families_of
 
-    try:
-        commands = list(_figures(find_state(projects)))
-    except ImporterError as error:
-        logger.error("%s", error)
-        commands = []
-    return families_of(commands, now=clock())
+    return families_of([_read(outbox) for outbox in watch.outboxes()], now=clock())

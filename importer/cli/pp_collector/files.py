@@ -1,6 +1,5 @@
 """The configuration files of pp-collector, for `metrics-importer check`."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from importer.collector.arguments import NAME
 from importer.collector.content import PATH_KEY
 from importer.config import ObjectReader
 from importer.errors import ConfigError, Problem
-from importer.stores import load_json
+from importer.stores import json_or_none, load_json
 
 _GOOGLE = ("SERVICE_ACCOUNT", "ACCOUNT_NAME", "CLIENT_SECRETS")
 _PIWIK = ("token_auth", "token_auth_file")
@@ -68,10 +67,7 @@ def _has(*keys: str) -> Any:
     """Return a function that tells whether a text is an object with one of these keys."""
 
     def is_ours(text: str) -> bool:
-        try:
-            content = json.loads(text)
-        except ValueError:
-            return False
+        content = json_or_none(text)
         return isinstance(content, dict) and any(key in content for key in keys)
 
     return is_ours

@@ -87,6 +87,12 @@ def test_broken_json_is_told_with_its_line(configured: MetricsImporter) -> None:
     assert configured.run("check", code=78).err.startswith(f"{path}:3: is not JSON")
 
 
+def test_json_that_is_nested_too_deeply_is_told(configured: MetricsImporter) -> None:
+    path = configured.config / "self-metrics.json"
+    path.write_text("[" * 100_000)
+    assert configured.run("check", path, code=78).err == f"{path}: is nested too deeply\n"
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("temporary", ["{}", ".{}.abc123", "{}20161122-1234-abc"])
 def test_a_file_is_known_by_the_name_that_its_temporary_name_holds(
