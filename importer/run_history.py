@@ -22,6 +22,9 @@ KEPT_FAILURES = 10
 """How many of a run's failures are remembered."""
 FORGOTTEN_AFTER_SECONDS = 30 * 86_400.0
 """A source that has brought nothing newer for so long is asked no more, or nobody cares."""
+AHEAD_SECONDS = 86_400.0
+"""A point that is further ahead comes of a clock that was wrong, and is no measure of what is new: days begin early in
+the east, and their figures with them."""
 
 DETAILS_VERSION = 4
 """The first schema of an outbox that has details and totals."""
@@ -129,8 +132,9 @@ def record(connection: sqlite3.Connection, run: Run, max_bytes: Mapping[str, int
         list(_additions(run)),
     )
     connection.executemany(
-        "INSERT INTO figures VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)",
-        list(_newest(run)),
+        "INSERT INTO figures VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET"
+        " value = iif(value > ?, excluded.value, max(value, excluded.value))",
+        [(*newest, run.ended + AHEAD_SECONDS) for newest in _newest(run)],
     )
     connection.executemany(
         "INSERT INTO figures VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",

@@ -10,6 +10,8 @@ NOTHING = "-"
 
 _UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 _GAP = "  "
+_LAST_SECOND = 253_402_300_799
+"""Of the year 9999, in seconds since 1970 UTC: a clock that was wrong, or a bad disk, may tell of later ones."""
 
 
 def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[str] = ()) -> str:
@@ -37,7 +39,7 @@ def format_duration(seconds: float) -> str:
     >>> [format_duration(seconds) for seconds in (0.3, 59.9, 3661, 7200, 200000)]
     ['0 s', '59 s', '1 h 1 min', '2 h', '2 d 7 h']
     """
-    rest = max(0, int(seconds))
+    rest = int(min(max(0, seconds), _LAST_SECOND))
     parts: list[str] = []
     for unit, size in _UNITS:
         count, rest = divmod(rest, size)
@@ -75,12 +77,12 @@ def format_number(value: float) -> str:
 
 
 def format_time(timestamp: float) -> str:
-    """Return seconds since 1970 UTC in ISO 8601, to the second.
+    """Return seconds since 1970 UTC in ISO 8601, to the second; what lies beyond the years 1970 to 9999 as their end.
 
-    >>> format_time(1462262700.9)
-    '2016-05-03T08:05:00Z'
+    >>> format_time(1462262700.9), format_time(1e300)
+    ('2016-05-03T08:05:00Z', '9999-12-31T23:59:59Z')
     """
-    return datetime.fromtimestamp(int(timestamp), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(int(min(max(0, timestamp), _LAST_SECOND)), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def count_of(count: int, noun: str) -> str:

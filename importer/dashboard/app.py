@@ -12,7 +12,8 @@ from importer.dashboard.access import Guard
 from importer.dashboard.api import Api, seconds_to_wait
 from importer.dashboard.pages import locked_page, page, page_file
 from importer.dashboard.snapshot import Snapshots
-from importer.http_server.message import ENDING, Answer, Headers, HttpError, Request, json_answer
+from importer.errors import ImporterError
+from importer.http_server.message import ENDING, RETRY_AFTER, Answer, Headers, HttpError, Request, json_answer
 from importer.http_server.static_file import safe_headers
 
 logger = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ class App:
             return self.refusal(request) or await self._answer(request)
         except HttpError as error:
             return self.failure(error)
+        except ImporterError as error:  # a state directory that somebody has changed since we began
+            return self.failure(HttpError(503, str(error), headers=RETRY_AFTER))
         except asyncio.CancelledError:  # the grace of a process that ends is over
             return self.failure(ENDING)
         except Exception as bug:

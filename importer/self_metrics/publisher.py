@@ -59,7 +59,7 @@ class SelfMetrics:
         with self._coping():
             figures = figures_of(self.command, outbox)
             if settings.textfile is not None:
-                with self._coping():
+                with self._coping(settings.textfile):
                     self._write_textfile(settings.textfile, figures, now)
             if settings.points:
                 points = points_of(figures, settings.metric_root or self._metric_root, now=now)
@@ -77,15 +77,18 @@ class SelfMetrics:
                     yield sink.lane
 
     @contextmanager
-    def _coping(self) -> Iterator[None]:
+    def _coping(self, directory: Path | None = None) -> Iterator[None]:
         """Log what the disk or the clock does to the block, as a warning the first time.
 
-        A time or a number that no point can have is a ValueError, or an OverflowError.
+        `directory` is where the block writes. A time or a number that no point can have is a ValueError or an
+        OverflowError.
         """
         try:
             yield
         except (OutboxError, OSError, ValueError, OverflowError) as error:
-            logger.log(logging.DEBUG if self._has_failed else logging.WARNING, "self-metrics not published: %s", error)
+            level = logging.DEBUG if self._has_failed else logging.WARNING
+            reason = f"{directory}: {error.strerror}" if directory and isinstance(error, OSError) else error
+            logger.log(level, "self-metrics not published: %s", reason)
             self._has_failed = True
 
     def _write_textfile(self, directory: Path, figures: Figures, now: float) -> None:

@@ -71,9 +71,9 @@ class Dashboard:
 
 
 @contextmanager
-def dashboard_in(home: Path, *arguments: str | Path) -> Iterator[Dashboard]:
+def dashboard_in(home: Path, *arguments: str | Path, commands: Commands | None = None) -> Iterator[Dashboard]:
     """Run the command in an environment of its own below `home` while the block lasts; it serves when it begins."""
-    commands = Commands(home, isolated_environment(home))
+    commands = commands or Commands(home, isolated_environment(home))
     with commands.start("metrics-importer", "dashboard", "--port", "0", *arguments) as process:
         running = Running(process)
         (line,) = running.wait_for_line("The dashboard is at", timeout_seconds=WAIT_SECONDS)

@@ -1,14 +1,17 @@
 """What /api/ answers, asked over HTTP."""
 
+import os
 import threading
 import time
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from importer.dashboard.series import MAX_CURVES, MAX_POINTS
-from tests.dashboard.served import WAIT_SECONDS, Dashboard
+from tests.commands import Commands, isolated_environment
+from tests.dashboard.served import WAIT_SECONDS, Dashboard, dashboard_in
 from tests.dashboard.state import CARBON, REASON, break_down, fill
 
 
@@ -211,6 +214,18 @@ def test_a_store_that_is_damaged_is_told(dashboard: Dashboard) -> None:
     assert "not an SQLite database" in dashboard.get("/api/series").json()["problems"][0]
     assert dashboard.get("/api/points", store=dashboard.state.store, name="a").status == 500
     assert dashboard.get("/api/suggested").json() == {"series": []}
+
+
+def test_a_state_directory_that_may_be_looked_into_no_more_is_told(tmp_path: Path) -> None:
+    commands = Commands(tmp_path, isolated_environment(tmp_path))
+    del commands.environment["CACHE_DIR"]
+    with dashboard_in(tmp_path, commands=commands) as dashboard:
+        dashboard.state.directory.rmdir()
+        (tmp_path / "tmp" / f"leexportpy-{os.geteuid()}").write_text("in the way")
+        for path in ("/api/series", "/api/suggested", "/api/points?store=a&name=a"):
+            reply = dashboard.get(path)
+            assert (reply.status, "remove it" in reply.json()["error"]) == (503, True)
+        assert dashboard.stop().stderr == []
 
 
 @pytest.mark.parametrize("body", [None, b"{}"], ids=["without a body", "with a body"])

@@ -62,6 +62,16 @@ def test_an_older_point_does_not_make_the_newest_one_older() -> None:
         assert (outbox.totals().newest, outbox.totals().newest_by_source) == (NOW - 60, {"liveStats": NOW - 60})
 
 
+def test_a_point_of_a_clock_that_was_wrong_is_not_the_newest_for_ever() -> None:
+    future = NOW + 400 * 86400
+    wrong = Run(future, future, 0, 1, future, "", Details(newest={"liveStats": future}))
+    with Outbox(None) as outbox:
+        outbox.record_run(wrong)
+        assert outbox.totals().newest == future
+        outbox.record_run(RUN)
+        assert (outbox.totals().newest, outbox.totals().newest_by_source) == (NOW - 60, {"liveStats": NOW - 60})
+
+
 def test_a_source_that_has_brought_nothing_for_long_is_forgotten_and_the_command_is_not() -> None:
     later = NOW + FORGOTTEN_AFTER_SECONDS
     with Outbox(None) as outbox:

@@ -106,6 +106,14 @@ def test_what_waits_for_a_store_that_is_away_is_told_and_is_no_failure(metrics_i
     assert lane.endswith("connection refused")
 
 
+@pytest.mark.parametrize("at", [1e300, -1e300, float("inf")])
+def test_a_time_that_no_calendar_has_hides_no_command(metrics_importer: MetricsImporter, at: float) -> None:
+    record(metrics_importer.state, "dailyjobs")
+    record(metrics_importer.state, "livestats", at=at)
+    out = metrics_importer.run("status").out
+    assert {line.split()[0] for line in out.splitlines()} >= {"dailyjobs", "livestats"}
+
+
 def test_a_rejected_payload_needs_a_person(metrics_importer: MetricsImporter) -> None:
     record(metrics_importer.state)
     reject(metrics_importer.state)
