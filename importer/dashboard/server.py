@@ -17,14 +17,13 @@ from importer.dashboard.app import MAX_READING, App
 from importer.dashboard.catalogue import Catalogue
 from importer.dashboard.snapshot import Snapshot, Snapshots
 from importer.errors import ImporterError
-from importer.http_server.connection import Connection
 from importer.http_server.limits import Limits
 from importer.http_server.server import BACKLOG, Server
 from importer.service import Notifier
 
 MAX_CONNECTIONS = 200
 """Who opens more is cut off: a browser opens six."""
-LIMITS = Limits(head_bytes=16 * 1024, body_bytes=0, request_seconds=30.0)
+LIMITS = Limits(head_bytes=16 * 1024, body_bytes=0, request_seconds=30.0, connections=MAX_CONNECTIONS)
 
 
 class AddressUnavailable(ImporterError):
@@ -65,12 +64,6 @@ class _DashboardServer(Server):
         super().__init__(app, LIMITS)
         self._app = app
         self._notifier = notifier
-
-    def enter(self, connection: Connection) -> None:
-        """Look after a connection, or hang up where there are too many."""
-        super().enter(connection)
-        if len(self._connections) > MAX_CONNECTIONS:
-            connection.cut_off()
 
     def tick(self) -> None:
         """Do what is to be done once a second, and tell systemd that it was."""

@@ -1,5 +1,6 @@
 """What a server has to refuse that anybody can reach: too much, too slow, or not to be understood in one way alone."""
 
+import math
 from dataclasses import dataclass
 
 from importer.http_server.message import HttpError
@@ -20,6 +21,8 @@ class Limits:
     to take its answer."""
     keep_alive_seconds: int = 75
     """How long a connection is kept for the next request: longer than clients and proxies keep theirs."""
+    connections: float = math.inf
+    """How many there may be at a time; one more is cut off."""
 
     def head_too_large(self) -> HttpError:
         """Return the answer to headers over the limit."""

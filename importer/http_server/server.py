@@ -32,9 +32,11 @@ class Connections:
         """Set whenever a connection has ended."""
 
     def enter(self, connection: Connection) -> None:
-        """Look after a connection."""
+        """Look after a connection, or hang up where there are too many."""
         self._connections.add(connection)
-        if self._is_ending:
+        if len(self._connections) > self.limits.connections:
+            connection.cut_off()
+        elif self._is_ending:
             connection.shutdown()
 
     def leave(self, connection: Connection) -> None:

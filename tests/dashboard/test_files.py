@@ -1,32 +1,17 @@
 """What the page is made of, and that it comes with every way of installing us."""
 
 import re
-from html.parser import HTMLParser
 from importlib.resources import files
 
 from importer.dashboard.pages import PATHS
 from tests.commands import ROOT
 from tests.dashboard.served import Dashboard
+from tests.static_pages import Inline
 
 STATIC = files("importer.dashboard").joinpath("static")
 VENDOR = ROOT / "importer" / "dashboard" / "static" / "vendor"
 PAGES = {"dashboard.html", "locked.html"}
 UNSERVED = {"uPlot.LICENSE", "README.txt"}
-
-
-class _Inline(HTMLParser):
-    """Collects what the page's policy forbids, and where the page points."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forbidden: list[str] = []
-        self.targets: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = dict(attrs)
-        self.forbidden += [name for name in names if name == "style" or name.startswith("on")]
-        self.forbidden += [tag] if tag == "style" or (tag == "script" and "src" not in names) else []
-        self.targets += [target for name in ("src", "href") if (target := names.get(name))]
 
 
 def test_every_file_of_the_page_is_served_as_it_is_shipped(dashboard: Dashboard) -> None:
@@ -41,7 +26,7 @@ def test_every_file_of_the_page_is_served_as_it_is_shipped(dashboard: Dashboard)
 
 def test_the_pages_need_nothing_from_elsewhere() -> None:
     for name in PAGES:
-        found = _Inline()
+        found = Inline()
         found.feed(STATIC.joinpath(name).read_text())
         assert found.forbidden == []
         assert found.targets

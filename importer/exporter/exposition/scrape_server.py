@@ -26,7 +26,7 @@ GRACE_SECONDS = 1.5
 HANDSHAKE_SECONDS = 10.0
 MAX_CONNECTIONS = 200
 """Of one port: who opens more does not use up the files that polls need."""
-LIMITS = Limits(body_bytes=0, keep_alive_seconds=330)
+LIMITS = Limits(body_bytes=0, keep_alive_seconds=330, connections=MAX_CONNECTIONS)
 """Prometheus keeps its connections for five minutes."""
 
 _CALL_SECONDS = 10.0
@@ -155,12 +155,6 @@ class _Opening(Connections):
             ssl_handshake_timeout=None if web.tls is None else HANDSHAKE_SECONDS,
         )
         return opening
-
-    def enter(self, connection: Connection) -> None:
-        """Look after a connection, or hang up where there are too many."""
-        super().enter(connection)
-        if len(self._connections) > MAX_CONNECTIONS:
-            connection.cut_off()
 
     def stop(self) -> None:
         """Accept no more."""

@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from importer.events.tokens.token import generate_pair
 from tests.events.service.service_site import Service, Site
 from tests.servers.chromium import Chromium
 from tests.servers.process import free_port
+from tests.static_pages import Inline
 
 ZONE, HOURS_AHEAD = "Asia/Tokyo", 9
 HOSTILE = '<img src=x onerror="window.hacked = 1"><script>window.hacked = 1</script>'
@@ -359,24 +359,9 @@ def test_whatever_can_be_used_has_a_name_for_screen_readers(page: Page) -> None:
     assert [role for role, name in used if role in named and not name.strip()] == []
 
 
-class _Inline(HTMLParser):
-    """Collects what the page's policy forbids, and where the page points."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forbidden: list[str] = []
-        self.targets: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = dict(attrs)
-        self.forbidden += [name for name in names if name == "style" or name.startswith("on")]
-        self.forbidden += [tag] if tag == "style" or (tag == "script" and "src" not in names) else []
-        self.targets += [target for name in ("src", "href") if (target := names.get(name))]
-
-
 def test_the_page_needs_nothing_from_elsewhere_and_its_policy_forbids_it(service: Service) -> None:
     answer = service.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
-    found = _Inline()
+    found = Inline()
     found.feed(answer.body.decode())
     assert found.forbidden == []
     assert [target for target in found.targets if "//" in target and not target.startswith("data:")] == []
