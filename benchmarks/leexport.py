@@ -88,7 +88,7 @@ def _busy(services: _Services, peer_cpu_seconds: float) -> Iterator[Figure]:
             api.wait_for(1, timeout_seconds=30)
             usages = [_usage(process.pid)]
             for _ in range(MINUTES):
-                time.sleep(PERIOD_SECONDS)
+                time.sleep(PERIOD_SECONDS)  # what is measured is a stretch of time
                 usages.append(_usage(process.pid))
         jitter_seconds = _jitter_seconds(api)
     minutes = [after.cpu_seconds - before.cpu_seconds for before, after in pairwise(usages)]
@@ -111,9 +111,9 @@ def _idle(services: _Services) -> Iterator[Figure]:
         configuration = services.configuration(api.base_url, searches=IDLE_SEARCHES, period_seconds=IDLE_PERIOD_SECONDS)
         with _serving(configuration) as process:
             api.wait_for(IDLE_SEARCHES, timeout_seconds=60)
-            time.sleep(10)  # until all is pushed
+            time.sleep(10)  # until the pushes under way have ended, of which the process gives no sign
             before = _usage(process.pid)
-            time.sleep(IDLE_SECONDS)
+            time.sleep(IDLE_SECONDS)  # as above
             cpu = _usage(process.pid).cpu_seconds - before.cpu_seconds
     yield Figure(f"{what}: CPU of an idle minute", cpu * 1000, "ms")
 
